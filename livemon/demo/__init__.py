@@ -1,0 +1,1 @@
+"""A simulated call centre: phones that place real calls through the bridge. Nothing outside imports it."""
