@@ -1,0 +1,1 @@
+"""Benchmarks: each module gives figures; `make bench` prints one JSON line for each."""
