@@ -1,0 +1,45 @@
+"""The people of the demo. None of them exists; the telephone numbers are reserved for fiction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class SampleAgent:
+    """A sample agent: extension, team, the scripts played in turn, and the pitch of the voice in semitones."""
+
+    name: str
+    extension: str
+    team: str
+    scripts: tuple[str, ...]
+    semitones: float
+
+
+TEAMS: Final = {"orders": "Orders", "service": "Service"}
+QUEUES: Final = {"orders": "Orders", "billing": "Billing", "support": "Support", "renewals": "Renewals"}
+
+# The first three always show what the wallboard is for: a silence, people talking over each other, a hold.
+AGENTS: Final = (
+    SampleAgent("Sample Agent Ada", "201", "orders", ("lost_order",), 0.0),
+    SampleAgent("Sample Agent Ben", "202", "service", ("late_refund",), -4.0),
+    SampleAgent("Sample Agent Cleo", "203", "orders", ("warranty",), 1.5),
+    SampleAgent("Sample Agent Dan", "204", "orders", ("new_address", "delivery_time"), -3.0),
+    SampleAgent("Sample Agent Eve", "205", "service", ("password", "new_address"), 2.5),
+    SampleAgent("Sample Agent Finn", "206", "service", ("renewal", "survey"), -2.0),
+    SampleAgent("Sample Agent Gil", "207", "orders", ("delivery_time", "password"), 1.0),
+    SampleAgent("Sample Agent Hana", "208", "service", ("survey", "renewal"), 3.5),
+)
+
+# 555-0100 to 555-0199 are kept for fiction by the North American Numbering Plan.
+CUSTOMERS: Final = tuple(f"+1202555{number:04d}" for number in range(100, 200))
+
+
+def customer_pitch(number: int, agent: SampleAgent) -> float:
+    """Return a customer's pitch in semitones: at least two away from the agent's, so that they tell apart."""
+    for offset in (3.0, -3.0, 2.0, -2.0):
+        pitch = agent.semitones + (offset if number % 2 else -offset)
+        if -4.0 <= pitch <= 4.0:
+            return pitch
+    raise AssertionError("one of the offsets always fits between -4 and 4")
