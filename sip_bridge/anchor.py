@@ -63,6 +63,7 @@ class Anchor:
         self._advertise = advertise
         self._next_leg = first_leg
         self._calls: dict[str, _Call] = {}
+        self._call_of_leg: dict[int, str] = {}
         self._touched: set[str] = set()
         self._commands: list[dict[str, Any]] = []
 
@@ -87,7 +88,7 @@ class Anchor:
 
     def call_of(self, leg: int) -> str | None:
         """Return the call that `leg` belongs to."""
-        return next((key for key, call in self._calls.items() if any(e.leg == leg for e in call.ends.values())), None)
+        return self._call_of_leg.get(leg)
 
     def resync(self) -> None:
         """Make the next drain repeat every command: the media process forgot, or may have."""
@@ -99,7 +100,7 @@ class Anchor:
 
     def legs(self) -> frozenset[int]:
         """Return every leg in use."""
-        return frozenset(end.leg for call in self._calls.values() for end in call.ends.values())
+        return frozenset(self._call_of_leg)
 
     # MediaHook
 
@@ -108,7 +109,7 @@ class Anchor:
         state = self._calls.setdefault(call, _Call())
         self._touched.add(call)
         if role is SdpRole.OFFER:
-            return self._offer(state, sender, body)
+            return self._offer(call, state, sender, body)
         return self._answer(state, sender, body)
 
     def refused(self, call: str, sender: Side) -> None:
@@ -125,15 +126,16 @@ class Anchor:
             return
         for end in state.ends.values():
             self._ports.give(end.port, self.now)
+            self._call_of_leg.pop(end.leg, None)
             if state.opened:
                 self._commands.append({"cmd": "close", "leg": end.leg})
 
     # offers and answers
 
-    def _offer(self, call: _Call, sender: Side, body: bytes) -> bytes:
+    def _offer(self, key: str, call: _Call, sender: Side, body: bytes) -> bytes:
         sdp = parse(body)
         reason = _unfit(sdp)
-        if not reason and not call.ends and not self._allocate(call):
+        if not reason and not call.ends and not self._allocate(key, call):
             reason = "no_ports"
         if reason or isinstance(sdp, BadSdp):
             self.counters[reason] += 1
@@ -200,7 +202,7 @@ class Anchor:
         call.refused = call.refused or "not_anchored"
         call.settled = exchange
 
-    def _allocate(self, call: _Call) -> bool:
+    def _allocate(self, key: str, call: _Call) -> bool:
         ports = [self._ports.take(self.now), self._ports.take(self.now)]
         taken = [port for port in ports if port is not None]
         if len(taken) < 2:
@@ -209,6 +211,7 @@ class Anchor:
             return False
         for side, port in zip(Side, taken, strict=True):
             call.ends[side] = End(self._next_leg, port)
+            self._call_of_leg[self._next_leg] = key
             self._next_leg += 1
         return True
 
@@ -272,6 +275,7 @@ class Anchor:
         media = CallMedia.restored(data, placement)
         self._calls[call] = _Call(media.placement, media.ends, False, media.codec, media.refused)
         self._touched.add(call)
+        self._call_of_leg.update({end.leg: call for end in media.ends.values()})
         self._ports.claim(end.port for end in media.ends.values())
         self._next_leg = max([self._next_leg, *(end.leg + 1 for end in media.ends.values())])
 
