@@ -7,7 +7,7 @@ behind these protocols; the control process joins them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -37,11 +37,15 @@ class SdpRole(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """Where a request goes or came from: transport `udp` or `tcp`, host without brackets, port."""
+    """Where a request goes or came from: transport `udp` or `tcp`, host without brackets, port.
+
+    `local` is the index of our own listening socket of that transport; answers leave through it.
+    """
 
     transport: str
     host: str
     port: int
+    local: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
