@@ -9,7 +9,6 @@ from livemon.bus.endpoint import Endpoint
 from livemon.bus.frames import Answer, Ask, Call, Failure, Frame, Publish, Serve, Subscribe, Unsubscribe
 from livemon.errors import BusError
 
-
 BUSY = Failure(2, "busy", "t answers 1 requests already")
 
 
