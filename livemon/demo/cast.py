@@ -32,8 +32,13 @@ AGENTS: Final = (
     SampleAgent("Sample Agent Hana", "208", "service", ("survey", "renewal"), 3.5),
 )
 
-# 555-0100 to 555-0199 are kept for fiction by the North American Numbering Plan.
-CUSTOMERS: Final = tuple(f"+1202555{number:04d}" for number in range(100, 200))
+
+def customer_number(slot: int, which: int) -> str:
+    """Return the `which`-th (0 to 99) customer of the agent in `slot`; no two agents share one.
+
+    555-0100 to 555-0199 are kept for fiction in every area code of the North American Numbering Plan.
+    """
+    return f"+1{202 + slot % 700}555{100 + which:04d}"
 
 
 def customer_pitch(number: int, agent: SampleAgent) -> float:

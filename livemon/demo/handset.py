@@ -42,6 +42,8 @@ class Mouth:
         self._payloads = [encode(track[n * FRAME : (n + 1) * FRAME].tobytes()) for n in range(frames)]
         self._ssrc = ssrc
         self._next = 0
+        self._sent = 0
+        self._paused = True
         self.said: deque[bytes] = deque(maxlen=REMEMBERED)
 
     @property
@@ -54,17 +56,23 @@ class Mouth:
         """How much of the track was played, in s."""
         return self._next * FRAME_S
 
-    def packet(self) -> bytes | None:
-        """Return the next packet, or None at the end of the track."""
+    def packet(self, muted: bool = False) -> bytes | None:
+        """Return the packet of the next 20 ms, None when `muted` or at the end of the track."""
         if self.finished:
             return None
         number = self._next
         self._next += 1
+        if muted:
+            self._paused = True
+            return None
         payload = self._payloads[number]
         self.said.append(payload)
-        # The marker says: first packet of a talkspurt (RFC 3551, 4.1).
-        second = 0x80 if number == 0 else 0
-        return _RTP.pack(0x80, second, number & 0xFFFF, number * FRAME & 0xFFFFFFFF, self._ssrc) + payload
+        # The marker says: first packet after a pause; sequence numbers count what was sent (RFC 3551, 4.1).
+        second = 0x80 if self._paused else 0
+        self._paused = False
+        sequence = self._sent & 0xFFFF
+        self._sent += 1
+        return _RTP.pack(0x80, second, sequence, number * FRAME & 0xFFFFFFFF, self._ssrc) + payload
 
 
 class Ear:

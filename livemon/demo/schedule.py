@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from livemon.demo.cast import AGENTS, CUSTOMERS, SampleAgent, customer_pitch
+from livemon.demo.cast import AGENTS, SampleAgent, customer_number, customer_pitch
 
 # Long enough to be seen as a change on the page, short enough that eight agents stay busy.
 PAUSE_S = (1.0, 3.0)
@@ -39,11 +39,11 @@ class Schedule:
         self._taken[slot] = turn + 1
         chance = random.Random(f"{self._seed}/{slot}/{turn}")
         agent = self.agents[slot]
-        caller = chance.randrange(len(CUSTOMERS))
+        caller = chance.randrange(100)
         return NextCall(
             agent=agent,
             script=agent.scripts[turn % len(agent.scripts)],
-            customer=CUSTOMERS[caller],
+            customer=customer_number(slot, caller),
             customer_semitones=customer_pitch(caller, agent),
             pause=0.15 * slot if turn == 0 else chance.uniform(*PAUSE_S),
             ring=chance.uniform(*RING_S),

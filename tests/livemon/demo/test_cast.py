@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from livemon.demo.cast import AGENTS, QUEUES, TEAMS, customer_pitch
+from livemon.demo.cast import AGENTS, QUEUES, TEAMS, customer_number, customer_pitch
 from livemon.demo.script import parse
 
 SCRIPTS = Path(__file__).parents[3] / "livemon" / "demo" / "scripts"
@@ -21,3 +21,8 @@ def test_a_customer_sounds_different_from_the_agent(agent, number: int) -> None:
     pitch = customer_pitch(number, agent)
     assert -4.0 <= pitch <= 4.0
     assert abs(pitch - agent.semitones) >= 2.0
+
+
+def test_no_two_agents_share_a_customer() -> None:
+    assert customer_number(0, 0) == "+12025550100"
+    assert len({customer_number(slot, which) for slot in range(20) for which in range(100)}) == 2000

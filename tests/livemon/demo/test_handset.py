@@ -27,6 +27,13 @@ def test_a_track_becomes_packets_in_order() -> None:
     assert made.position_s == pytest.approx(0.06)
 
 
+def test_a_muted_phone_sends_nothing_and_goes_on_in_time() -> None:
+    made = Mouth(track(4), same, 7)
+    packets = [made.packet(muted) for muted in (False, True, True, False)]
+    heads = [struct.unpack("!BBHII", packet[:12])[1:4] for packet in packets if packet]
+    assert heads == [(0x80, 0, 0), (0x80, 1, 480)]
+
+
 def test_what_the_other_said_is_recognised() -> None:
     mouth = Mouth(track(50), same, 1)
     ear = Ear(same, mouth)
