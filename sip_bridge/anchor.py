@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -61,7 +62,7 @@ class Anchor:
         self.counters: Counter[str] = Counter()
         self._ports = ports
         self._advertise = advertise
-        self._next_leg = first_leg
+        self.next_leg = first_leg
         self._calls: dict[str, _Call] = {}
         self._call_of_leg: dict[int, str] = {}
         self._touched: set[str] = set()
@@ -71,6 +72,13 @@ class Anchor:
         """Tell what the configuration says of `call`; its legs reach the media process only after this."""
         self._calls.setdefault(call, _Call()).placement = placement
         self._touched.add(call)
+
+    def two_lines(self, call: str, several: bool) -> None:
+        """Tell whether the agent of `call` has another call open."""
+        state = self._calls.get(call)
+        if state is not None and state.two_lines != several:
+            state.two_lines = several
+            self._touched.add(call)
 
     def drain(self) -> list[dict[str, Any]]:
         """Return the commands that bring the media process up to date."""
@@ -90,13 +98,15 @@ class Anchor:
         """Return the call that `leg` belongs to."""
         return self._call_of_leg.get(leg)
 
-    def resync(self) -> None:
-        """Make the next drain repeat every command: the media process forgot, or may have."""
+    def resync(self, known: Collection[int]) -> None:
+        """Bring a media process that knows these legs in line: close what is not ours, open what it lacks."""
+        self._commands.extend({"cmd": "close", "leg": leg} for leg in sorted(set(known) - set(self._call_of_leg)))
         for key, call in self._calls.items():
-            call.opened = False
-            for end in call.ends.values():
-                end.told = None
-            self._touched.add(key)
+            if not all(end.leg in known for end in call.ends.values()):
+                call.opened = False
+                for end in call.ends.values():
+                    end.told = None
+                self._touched.add(key)
 
     def legs(self) -> frozenset[int]:
         """Return every leg in use."""
@@ -210,9 +220,9 @@ class Anchor:
                 self._ports.give(port, self.now)
             return False
         for side, port in zip(Side, taken, strict=True):
-            call.ends[side] = End(self._next_leg, port)
-            self._call_of_leg[self._next_leg] = key
-            self._next_leg += 1
+            call.ends[side] = End(self.next_leg, port)
+            self._call_of_leg[self.next_leg] = key
+            self.next_leg += 1
         return True
 
     def _rewrite(self, call: _Call, to: Side, sdp: Sdp, part: Media, direction: Direction | None) -> None:
@@ -273,11 +283,11 @@ class Anchor:
     def restore(self, call: str, data: dict[str, Any], placement: Placement) -> None:
         """Take up `call` as `dump` described it in an earlier life; raises BridgeError on foreign data."""
         media = CallMedia.restored(data, placement)
-        self._calls[call] = _Call(media.placement, media.ends, False, media.codec, media.refused)
+        self._calls[call] = _Call(media.placement, media.ends, media.opened, media.codec, media.refused)
         self._touched.add(call)
         self._call_of_leg.update({end.leg: call for end in media.ends.values()})
         self._ports.claim(end.port for end in media.ends.values())
-        self._next_leg = max([self._next_leg, *(end.leg + 1 for end in media.ends.values())])
+        self.next_leg = max([self.next_leg, *(end.leg + 1 for end in media.ends.values())])
 
 
 def _unfit(sdp: Sdp | BadSdp) -> str:

@@ -121,6 +121,8 @@ class CallMedia:
     """The media process has been told to open the legs."""
     codec: Codec | None = None
     refused: str = ""
+    two_lines: bool = False
+    """The agent has another call open: the media process refuses a whisper by itself."""
 
     def view(self) -> MediaView:
         """Return what the record of the call shows."""
@@ -163,7 +165,7 @@ class CallMedia:
             "cmd": "set",
             "leg": self.ends[side].leg,
             "remote": [remote.host, remote.port] if remote and not remote.null else None,
-            "rtcp": [remote.rtcp_host, remote.rtcp_port] if remote and not remote.null else None,
+            "rtcp": [remote.rtcp_host, remote.rtcp_port] if remote and remote.rtcp_port and not remote.null else None,
             "codecs": {**(peer.codecs if peer else {}), **(remote.codecs if remote else {})},
             "ptime": remote.ptime if remote else DEFAULT_PTIME,
             "learn": learn,
@@ -171,6 +173,7 @@ class CallMedia:
             # What a phone sends is relayed whatever the directions say, as it would reach the other one without us.
             "recv": remote is not None,
             "held": bool(peer and peer.holds),
+            "two_lines": self.two_lines,
         }
 
     def dump(self) -> dict[str, Any]:
@@ -187,7 +190,8 @@ class CallMedia:
         try:
             codec = Codec(*data["codec"]) if data["codec"] else None
             ends = {Side(value): End.restored(end) for value, end in data["ends"].items()}
-            return cls(placement, ends, False, codec, str(data["refused"]))
+            # The media process outlives us and has the legs open; its hello says otherwise if not.
+            return cls(placement, ends, True, codec, str(data["refused"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BridgeError(f"the journal's media state of a call cannot be read: {error}") from error
 
@@ -201,10 +205,10 @@ def remote_of(sdp: Sdp, part: Media) -> Remote | None:
     if rtcp_host is None or not _is_ip(rtcp_host):
         rtcp_host = host
     names = {str(codec.payload_type): _spelled(codec.name) for codec in part.codecs if codec.name}
-    ptime = part.ptime or DEFAULT_PTIME
+    ptime = min(max(part.ptime or DEFAULT_PTIME, 10), 120)  # the range of the media process; 10 to 60 are in use
     direction = sdp.direction(part)
     return Remote(
-        host, part.port, rtcp_host, min(rtcp_port, 65_535), names, ptime,
+        host, part.port, rtcp_host, rtcp_port if rtcp_port <= 65_535 else 0, names, ptime,
         direction.receives and not is_null(host), direction.sends, sdp.holds(part),
     )  # fmt: skip
 
