@@ -118,6 +118,11 @@ class Request(_Message):
         self.method = method
         self.uri = uri
 
+    @property
+    def max_forwards(self) -> int:
+        """Hops this request may still go; 70 when it does not say (RFC 3261, 8.1.1.6)."""
+        return int(self.get("max-forwards") or 70)
+
     def encode(self) -> bytes:
         """Return the bytes on the wire."""
         return self._encode(f"{self.method} {self.uri} SIP/2.0")

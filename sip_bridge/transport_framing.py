@@ -21,6 +21,11 @@ class Framer:
     _buffer: bytearray = field(default_factory=bytearray)
     _searched: int = 0
 
+    @property
+    def pending(self) -> bool:
+        """Whether part of a message is waiting for the rest."""
+        return bool(self._buffer)
+
     def feed(self, data: bytes) -> tuple[list[bytes], int]:
         """Take in `data`; return the whole messages in it and how many keep-alive pings want a pong."""
         self._buffer += data
