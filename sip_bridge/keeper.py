@@ -38,7 +38,7 @@ class KeeperPlan:
 
     sip_udp: tuple[tuple[str, int], ...]
     sip_tcp: tuple[tuple[str, int], ...] = ()
-    rtp_host: str = "0.0.0.0"  # noqa: S104 - phones are outside; deployments name their address
+    rtp_host: str = "0.0.0.0"
     rtp_first: int = 20000
     rtp_last: int = 20999
     control_args: tuple[str, ...] = ()
@@ -187,10 +187,12 @@ def _spawn(module: str, arguments: list[str], descriptors: tuple[int, ...]) -> s
     # The package may be run from a checkout: the children must find the same one.
     root = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path}
+    environment.pop("PYTHONHASHSEED", None)  # a fixed seed would give away the key of the run-time proof
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         pass_fds=descriptors,
-        env={**os.environ, "PYTHONPATH": path},
+        env=environment,
         process_group=0,  # Ctrl-C in a terminal reaches the keeper alone, which knows the order of ending
     )
 

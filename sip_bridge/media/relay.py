@@ -1,0 +1,456 @@
+"""The relay: joins what one phone sends to what the other is sent, and does what control says.
+
+No I/O, no clock: packets come in by `packet` or `feed`, go out through the `Ports` given, `now` is CLOCK_MONOTONIC in
+nanoseconds. Events and tap frames are drained by the host.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from sip_bridge.link import wire
+from sip_bridge.link.wire import TapRow
+
+from . import commands, memory
+from .commands import Address, BadCommand
+from .g711 import Law, decode
+from .grants import Ask, BargeAudio, Change, Grants, Mode, State
+from .leg import LAWS, Dropped, Kind, Leg
+from .line import TOTALS, Line
+from .outbound import AgentOutbound, CustomerOutbound, Origin, Send
+from .reports import Reporter
+from .state import Record, StateFile
+from .tap import Tap
+
+ROUND_NS: Final = 100_000_000
+"""One slice of the legs is looked after every 100 ms, so that no turn of the loop is long."""
+SLICES: Final = 10
+"""Every leg gets a row each second."""
+SILENT_S: Final = 10
+"""Silence of a leg is told each time it has lasted another 10 s."""
+MOST_EVENTS: Final = 10_000
+"""Events kept while control is away; some minutes' worth."""
+MOST_GAINS: Final = 1_000
+SPEAKING_NS: Final = 1_000_000
+"""How often the clock of generated packets is looked at while somebody speaks: a twentieth of a packet."""
+
+Event = dict[str, Any]
+
+
+class Ports(Protocol):
+    """The sockets of the RTP range."""
+
+    def open(self, port: int, leg: int) -> tuple[Send, Send] | None:
+        """Let `port` and the port after it be heard; return what sends RTP and RTCP from them, None if not ours."""
+
+    def close(self, port: int) -> None:
+        """Let `port` and the port after it be deaf again."""
+
+
+class Relay:
+    """All legs of one media process."""
+
+    def __init__(
+        self,
+        epoch: int,
+        ports: Ports,
+        entropy: Callable[[int], bytes],
+        *,
+        utc_offset_ns: int = 0,
+        state: StateFile | None = None,
+        first_port: int = 0,
+        leak_whisper: bool = False,
+    ) -> None:
+        self.buffer = bytearray(2048)
+        """The packet under way; one socket read fills it."""
+        self._view = memoryview(self.buffer)
+        self._ports = ports
+        self._entropy = entropy
+        self._utc_offset_ns = utc_offset_ns
+        self._state = state
+        self._first_port = first_port
+        self._leak = leak_whisper
+        self._cname = entropy(8).hex().encode()  # RFC 7022, 4.2: random, and nothing about who we are
+        self.lines: dict[int, Line] = {}
+        self.grants = Grants()
+        self.tap = Tap(epoch)
+        self.events: deque[Event] = deque(maxlen=MOST_EVENTS)
+        self.counters = dict.fromkeys(
+            ("commands_refused", "proof_mismatches", "whisper_refused", "bad_records", "legs_opened"), 0
+        )
+        self._past = [0] * len(TOTALS)
+        self._gains: dict[int, tuple[float, float]] = {}
+        self._speaking: set[int] = set()
+        self._round_ns = 0
+        self._slice = 0
+
+    # ---- packets
+
+    def packet(self, line: Line, size: int, source: Address, now: int) -> None:
+        """Take the RTP packet of `size` octets in `buffer` that came from `source`."""
+        leg = line.leg
+        payload = leg.receive(size, source, now)
+        if payload.__class__ is not bytes:
+            if payload is Dropped.RTCP:
+                self.report(line, bytes(self._view[:size]), source, now)
+            return
+        target = line.target
+        if target is not None:
+            if self._leak:
+                self._leak_whisper(line, payload, now)
+            if target.forward(leg, payload, now):
+                self._save(self.lines[target.leg.id])
+        if self.tap.on:
+            self.tap.packet(leg, payload, now)
+        if leg.kind == Kind.DTMF and leg.timestamp != leg.last_digit:
+            leg.last_digit = leg.timestamp
+            self.events.append({"ev": "dtmf", "leg": leg.id})
+
+    def feed(self, leg: int, data: bytes, source: Address, now: int) -> None:
+        """Take one RTP datagram for `leg`."""
+        size = min(len(data), len(self.buffer))
+        self.buffer[:size] = data[:size]
+        self.packet(self.lines[leg], size, source, now)
+
+    def report(self, line: Line, data: bytes, source: Address, now: int) -> None:
+        """Take one RTCP datagram: it ends here and is never sent on."""
+        line.reporter.take(line.leg, line.out, data, source, now + self._utc_offset_ns, now)
+
+    def whisper(self, data: bytes, now: int) -> None:
+        """Take one WHISPER frame from control."""
+        chunk = wire.decode(data)
+        audio = None
+        if isinstance(chunk, wire.WhisperChunk) and self._in_order(chunk):
+            audio = self.grants.admit(chunk.session, decode(chunk.payload, Law.PCMU), now)
+        line = self.lines.get(audio.leg) if audio is not None else None
+        if audio is None or line is None or not isinstance(line.out, AgentOutbound):
+            self.counters["whisper_refused"] += 1
+            return
+        line.out.speak(audio, now)
+        self._speaking.add(audio.leg)
+        if isinstance(audio, BargeAudio):
+            customer = self.lines[audio.customer_leg].out
+            if isinstance(customer, CustomerOutbound):
+                customer.speak(audio, now)
+                self._speaking.add(audio.customer_leg)
+
+    # ---- time
+
+    def tick(self, now: int) -> list[bytes]:
+        """Do what is due, and return the tap frames that are."""
+        if len(self.grants):
+            self._changed(self.grants.expire(now), now)
+        if self._speaking:
+            self._speak_on(now)
+        if now >= self._round_ns:
+            self._round_ns = now + ROUND_NS
+            self._look_after(now)
+        return self.tap.flush(now)
+
+    def due(self, now: int) -> int:
+        """Return when `tick` should next be called."""
+        at = now + SPEAKING_NS if self._speaking else self._round_ns
+        flush = self.tap.due()
+        return at if flush is None or flush > at else flush
+
+    # ---- commands
+
+    def command(self, data: bytes, now: int) -> None:
+        """Do what one JSON message of control says; refuse it with an `error` event if it cannot be done."""
+        command = commands.read(data)
+        refusal = command.text if isinstance(command, BadCommand) else self._do(command, now)
+        if refusal:
+            name = command.cmd if isinstance(command, BadCommand) else type(command).__name__.lower()
+            self.counters["commands_refused"] += 1
+            self.events.append({"ev": "error", "cmd": name, "text": refusal})
+
+    def restore(self, now: int) -> None:
+        """Go on with the legs of an earlier life of the process, before anybody says anything."""
+        for _, record in self._state.records() if self._state is not None else ():
+            try:
+                self._restore(record, now)
+            except (KeyError, TypeError, ValueError):
+                self.counters["bad_records"] += 1
+        self._pair()
+        self.hello()
+
+    def hello(self) -> None:
+        """Say which legs are open."""
+        self.events.append({"ev": "hello", "epoch": self.tap.epoch, "legs": sorted(self.lines)})
+
+    def _do(self, command: commands.Command, now: int) -> str:
+        match command:
+            case commands.Open():
+                return self._open(command, now)
+            case commands.Set():
+                return self._set(command, now)
+            case commands.Close():
+                return self._close(command.leg, now)
+            case commands.Listen():
+                self._listen(command)
+            case commands.TapSwitch():
+                self.tap.on = command.on
+                for line in self.lines.values():
+                    self._save(line)
+            case Ask():
+                self._changed(self.grants.ask(command, self._refusal(command), now), now)
+            case commands.Revoke():
+                self._changed(self.grants.revoke(command.session), now)
+            case commands.RevokeAll():
+                self._changed(self.grants.revoke_all("link_lost"), now)
+            case _:
+                self._ask_back(command)
+        return ""
+
+    def _ask_back(self, command: commands.Command) -> None:
+        match command:
+            case commands.Gain():
+                self._gains.pop(command.session, None)
+                self._gains[command.session] = (command.whisper_db, command.duck_db)
+                if len(self._gains) > MOST_GAINS:
+                    del self._gains[next(iter(self._gains))]
+                self._tune(command.session)
+            case commands.Stats():
+                self.events.append(self.stats())
+            case _:
+                self.hello()
+
+    def _open(self, command: commands.Open, now: int) -> str:
+        if command.leg in self.lines:
+            return f"leg {command.leg} is open"
+        if command.port % 2 or any(line.leg.port == command.port for line in self.lines.values()):
+            return f"port {command.port} is odd or taken"
+        line = self._line(command, now)
+        if line is None:
+            return f"port {command.port} is not in the range"
+        self.counters["legs_opened"] += 1
+        self._pair()
+        self._save(line)
+        return ""
+
+    def _line(self, command: commands.Open, now: int) -> Line | None:
+        senders = self._ports.open(command.port, command.leg)
+        if senders is None:
+            return None
+        buffer = self.buffer
+        leg = Leg(
+            command.leg,
+            command.port,
+            customer=command.customer,
+            peer=command.peer,
+            segment=command.segment,
+            buffer=buffer,
+        )
+        leg.last_ns = now
+        out: AgentOutbound | CustomerOutbound
+        if command.customer:
+            out = CustomerOutbound(leg, buffer, senders[0], self._entropy, self._alarm, self._origin)
+        else:
+            out = AgentOutbound(leg, buffer, senders[0], self._entropy)
+        reporter = Reporter(senders[0], senders[1], self._cname, self._entropy, now)
+        line = self.lines[leg.id] = Line(leg, out, reporter)
+        return line
+
+    def _set(self, command: commands.Set, now: int) -> str:
+        line = self.lines.get(command.leg)
+        if line is None:
+            return f"leg {command.leg} is not open"
+        line.leg.set(command)
+        self._pair()
+        self._save(line)
+        for ask in self.grants.asks(command.leg):
+            reason = self._refusal(ask)
+            if reason:
+                self._changed(self.grants.revoke(ask.session, reason), now)
+        return ""
+
+    def _close(self, leg: int, now: int) -> str:
+        line = self.lines.get(leg)
+        if line is None:
+            return f"leg {leg} is not open"
+        self._changed(self.grants.revoke_leg(leg, "ended"), now)
+        line.reporter.goodbye(line.leg, line.out, now + self._utc_offset_ns, now)
+        self._ports.close(line.leg.port)
+        del self.lines[leg]
+        self._speaking.discard(leg)
+        for index, value in enumerate(line.totals()):
+            self._past[index] += value
+        self._pair()
+        if self._state is not None:
+            self._state.write(self._slot(line), None)
+        return ""
+
+    def _listen(self, command: commands.Listen) -> None:
+        for leg in command.legs:
+            line = self.lines.get(leg)
+            if line is not None:
+                line.leg.listened = command.on
+                self._save(line)
+
+    def _pair(self) -> None:
+        for line in self.lines.values():
+            peer = self.lines.get(line.leg.peer)
+            joined = peer is not None and line.leg.recv and peer.leg.customer is not line.leg.customer
+            line.target = peer.out if peer is not None and joined else None
+
+    # ---- grants
+
+    def _refusal(self, ask: Ask) -> str:
+        agent, customer = self.lines.get(ask.leg), self.lines.get(ask.customer_leg)
+        if agent is None or customer is None or agent.leg.customer or agent.leg.peer != ask.customer_leg:
+            return "no_such_leg"
+        if agent.proof_failed:
+            return "proof_failed"
+        if agent.leg.two_lines:
+            return "agent_has_two_lines"
+        if not agent.leg.send:
+            # The agent's phone takes no audio: it has put the other side on hold.
+            return "agent_holds"
+        legs = (agent.leg, customer.leg) if ask.mode is Mode.BARGE else (agent.leg,)
+        if not all(_mixable(leg) for leg in legs) or (customer.leg.packets and customer.leg.kind == Kind.OTHER):
+            return "codec_not_supported"
+        return ""
+
+    def _changed(self, changes: list[Change], now: int) -> None:
+        for change in changes:
+            self.events.append(
+                {"ev": "grant_state", "session": change.session, "state": change.state.value, "reason": change.reason}
+            )
+            if change.state is State.OPEN:
+                self._tune(change.session)
+            elif self.grants.asked(change.session) is None:
+                self._hush(change, now)
+
+    def _hush(self, change: Change, now: int) -> None:
+        for leg in (change.leg, change.customer_leg):
+            line = self.lines.get(leg)
+            if line is not None:
+                line.out.hush(change.session)
+                if isinstance(line.out, CustomerOutbound):
+                    line.out.rest(now)
+                    self._save(line)
+
+    def _tune(self, session: int) -> None:
+        ask = self.grants.asked(session)
+        gains = self._gains.get(session)
+        if ask is None or gains is None:
+            return
+        for leg in (ask.leg, ask.customer_leg) if ask.mode is Mode.BARGE else (ask.leg,):
+            if leg in self.lines:
+                self.lines[leg].out.mixer.tune(session, *gains)
+
+    def _in_order(self, chunk: wire.WhisperChunk) -> bool:
+        """Tell whether `chunk` is newer than the one before: a copy or a late one would be heard twice or as noise."""
+        ask = self.grants.asked(chunk.session)
+        line = self.lines.get(ask.leg) if ask is not None else None
+        return line is not None and line.out.mixer.advance(chunk.session, chunk.seq)
+
+    # ---- proof and origins
+
+    def _alarm(self, agent: Leg) -> None:
+        now = agent.last_ns
+        line = self.lines[agent.id]
+        line.proof_failed = True
+        self.counters["proof_mismatches"] += 1
+        self._changed(self.grants.revoke_leg(agent.id, "proof_failed"), now)
+        customer = self.lines[agent.peer].out
+        mismatches = customer.mismatches if isinstance(customer, CustomerOutbound) else 0
+        self.events.append({"ev": "proof", "leg": agent.peer, "mismatches": mismatches})
+        self._save(line)
+
+    def _origin(self, customer: Leg, origin: Origin, session: int, opened: bool, now: int) -> None:
+        self.events.append(
+            {
+                "ev": "origin",
+                "leg": customer.id,
+                "origin": origin.value,
+                "session": session,
+                "open": opened,
+                "at_ns": now,
+            }
+        )
+        if customer.id in self.lines:
+            self._save(self.lines[customer.id])
+
+    def _leak_whisper(self, line: Line, payload: bytes, now: int) -> None:
+        """Break the promise on purpose, as LIVEMON_TEST_LEAK_WHISPER asks: the proof must notice."""
+        law = LAWS.get(line.leg.kind)
+        if line.leg.customer or law is None or not line.out.mixer.active:
+            return
+        mixed = line.out.mixer.blend(payload, law, now)
+        if mixed is not None:
+            self._view[line.leg.start : line.leg.end] = mixed
+
+    # ---- time
+
+    def _speak_on(self, now: int) -> None:
+        for leg in list(self._speaking):
+            line = self.lines[leg]
+            if line.out.generate(now):
+                self._save(line)
+            if not line.out.mixer.speaking(now):
+                self._speaking.discard(leg)
+                if isinstance(line.out, CustomerOutbound):
+                    line.out.rest(now)
+
+    def _look_after(self, now: int) -> None:
+        self._slice = (self._slice + 1) % SLICES
+        rows: list[TapRow] = []
+        for line in self.lines.values():
+            mine = line.leg.id % SLICES == self._slice
+            if mine or line.leg.id in self._speaking:
+                rows.append(line.row())
+            if mine:
+                self._silent(line.leg, now)
+                line.reporter.give(line.leg, line.out, now + self._utc_offset_ns, now)
+                if line.leg.learned and line.leg.unsaid:
+                    line.leg.unsaid = False
+                    self.events.append({"ev": "learned", "leg": line.leg.id, "remote": list(line.leg.source or ())[:2]})
+                    self._save(line)
+        self.tap.rows(rows)
+
+    def _silent(self, leg: Leg, now: int) -> None:
+        seconds = (now - leg.last_ns) // 1_000_000_000
+        if seconds // SILENT_S > leg.silent_s // SILENT_S:
+            self.events.append({"ev": "silent", "leg": leg.id, "seconds": seconds})
+        leg.silent_s = seconds
+
+    # ---- figures and memory
+
+    def stats(self) -> Event:
+        """Return the `stats` event: totals of this life of the process, and figures of each leg."""
+        totals = list(self._past)
+        for line in self.lines.values():
+            for index, value in enumerate(line.totals()):
+                totals[index] += value
+        counters = {**self.counters, **dict(zip(TOTALS, totals, strict=True))}
+        counters |= {"legs_open": len(self.lines), "grants_open": len(self.grants), "tap_ticks": self.tap.tick}
+        return {"ev": "stats", "counters": counters, "legs": {str(n): v.figures() for n, v in self.lines.items()}}
+
+    def _slot(self, line: Line) -> int:
+        return (line.leg.port - self._first_port) // 2
+
+    def _save(self, line: Line) -> None:
+        if self._state is not None:
+            self._state.write(self._slot(line), memory.freeze(line, self.tap.on))
+
+    def _restore(self, record: Record, now: int) -> None:
+        command = memory.opened(record)
+        line = None if command.leg in self.lines else self._line(command, now)
+        if line is None:
+            raise ValueError("the port is not ours, or the leg is there twice")
+        try:
+            session = memory.thaw(line, record, now)
+        except (KeyError, TypeError, ValueError):
+            self._ports.close(line.leg.port)
+            del self.lines[command.leg]
+            raise
+        self.tap.on = self.tap.on or bool(record["tap"])
+        if session is not None:
+            self._origin(line.leg, Origin.BARGE, session, False, now)
+
+
+def _mixable(leg: Leg) -> bool:
+    return any(leg.kinds[number] in LAWS for number in leg.codecs)
