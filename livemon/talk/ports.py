@@ -80,6 +80,8 @@ class CallCondition:
     silence_cause: Cause | Literal[""] = ""
     hold_since_ms: int | None = None
     talkover_since_ms: int | None = None
+    talkover_until_ms: int | None = None
+    """How far the running talk-over is confirmed."""
     interruptions_ms: tuple[int, ...] = ()
     """When the interruptions of the last 60 s began."""
     ended: bool = False

@@ -1,0 +1,454 @@
+"""The talk analysis: all legs of one bridge in one columnar step every 20 ms.
+
+Packets are queued as they come and placed in batches; each step reads one 20 ms slot of every leg, asks the speech
+detector about the loud ones and lets the spurt finder decide. Python objects are touched only where something
+changed. Times named `*_us` are the bridge's CLOCK_MONOTONIC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from livemon.bus.messages import CallFigures, PartyName, Spurt
+from livemon.talk import codec, levels
+from livemon.talk.call import Call, Memory
+from livemon.talk.columns import Flags, Rows
+from livemon.talk.levels import Levels
+from livemon.talk.placement import DELAY_US, Batch, Placement
+from livemon.talk.ports import CallCondition, Signal, SpurtClosed, SpurtExtended, SpurtOpened, TalkEvent
+from livemon.talk.report import figures_of
+from livemon.talk.spurts import SpurtChanges, SpurtFinder
+from livemon.talk.timeline import State
+from livemon.talk.vad import Detector
+from sip_bridge.link.wire import FLAG_COMFORT_NOISE, FLAG_DTMF, FLAG_GENERATED, TapPacket, TapRow
+
+STEP_US: Final = 20_000
+MAX_BEHIND_US: Final = 10_000_000
+"""A step later than this (a suspended machine) skips the time between: the bridge replays 6 s at most."""
+QUEUE: Final = 200_000
+"""Packets between two steps; 1000 calls send 2000 a step, so this is a replay of seconds. More is dropped."""
+INTERRUPTION_WINDOW_MS: Final = 60_000
+FIRST_ROWS: Final = 16
+
+
+class Checkpoint(msgspec.Struct):
+    """The saved state of one engine."""
+
+    version: int
+    calls: list[Memory]
+    levels: dict[int, tuple[float, float]]
+    """Leg -> noise floor and speech level, so that a known leg need not be learnt again."""
+
+
+class TalkEngine:
+    """Implements `livemon.talk.ports.TalkAnalysis` for the legs of one bridge."""
+
+    def __init__(self) -> None:
+        self._rows = FIRST_ROWS
+        self._free = list(range(FIRST_ROWS - 1, -1, -1))
+        self._row_of: dict[int, int] = {}
+        self._leg_at: dict[int, int] = {}
+        self._call_of: dict[int, Call] = {}
+        self._calls: dict[str, Call] = {}
+        self._kinds = np.zeros((FIRST_ROWS, 128), np.int64)
+        self._audible: Flags = np.zeros(FIRST_ROWS, np.bool_)
+        self._placement = Placement(FIRST_ROWS)
+        self._levels = Levels(FIRST_ROWS)
+        self._detector = Detector(FIRST_ROWS)
+        self._spurts = SpurtFinder(FIRST_ROWS)
+        self._queue: list[TapPacket] = []
+        self._now = -1
+        self._out: list[TalkEvent] = []
+        self._dirty: set[str] = set()
+        self._reported: dict[int, tuple[int, int]] = {}
+        self._known_levels: dict[int, tuple[float, float]] = {}
+        self.counters = {"packets": 0, "unknown_leg": 0, "queue_full": 0, "skipped_ms": 0}
+
+    # -- calls and legs --------------------------------------------------------------------------------------------
+
+    def start(self, interaction: str, started_us: int) -> None:
+        """Set the zero of the interaction's time line; the first one given stays."""
+        self._call(interaction).ms(started_us)
+
+    def add_leg(self, leg: int, interaction: str, party: PartyName, codecs: Mapping[int, str]) -> None:
+        """Begin to measure `leg`, or change what is known of it."""
+        row = self._row_of.get(leg)
+        old = self._call_of.get(leg)
+        call = self._call(interaction)
+        if row is None:
+            row = self._take_row(leg)
+        elif old is not None and old is not call:
+            self._close_spurt(leg, row)
+            old.timeline.leave(leg)
+            old.legs.pop(leg, None)
+        fresh = leg not in call.legs
+        call.legs[leg] = party
+        self._call_of[leg] = call
+        self._kinds[row] = 0
+        for payload_type, name in codecs.items():
+            self._kinds[row, payload_type & 127] = codec.kind_of(name)
+        self._lane(call, leg, party, fresh, row)
+        self._audible[row] = call.audible(party)
+        self._dirty.add(interaction)
+
+    def _lane(self, call: Call, leg: int, party: PartyName, fresh: bool, row: int) -> None:
+        now = call.ms(self._now) if self._now >= 0 and call.start_us >= 0 else 0
+        call.timeline.lane(leg, party, max(now - DELAY_US // 1000, 0))
+        if fresh and not self._placement.started[row]:
+            call.timeline.state.causes.begin("no_packets", max(now, 0), str(leg))
+
+    def remove_leg(self, leg: int) -> None:
+        """Stop measuring `leg`."""
+        row = self._row_of.pop(leg, None)
+        if row is None:
+            return
+        self._close_spurt(leg, row)
+        call = self._call_of.pop(leg)
+        call.timeline.leave(leg)
+        call.legs.pop(leg, None)
+        for cause in ("no_packets", "tap_lost"):
+            call.timeline.state.causes.end(cause, self._ms(call), str(leg))
+        del self._leg_at[row]
+        self._reported.pop(leg, None)
+        for part in (self._placement, self._levels, self._detector, self._spurts):
+            part.blank(row)
+        self._audible[row] = False
+        self._free.append(row)
+        self._dirty.add(call.id)
+
+    def forget(self, interaction: str) -> None:
+        """Drop an interaction and its legs."""
+        call = self._calls.pop(interaction, None)
+        if call is not None:
+            for leg in list(call.legs):
+                self.remove_leg(leg)
+            self._dirty.discard(interaction)
+
+    def calls(self) -> list[str]:
+        """Return the ids of the interactions that are known."""
+        return list(self._calls)
+
+    def _call(self, interaction: str) -> Call:
+        call = self._calls.get(interaction)
+        if call is None:
+            call = self._calls[interaction] = Call(interaction)
+        return call
+
+    def _take_row(self, leg: int) -> int:
+        if not self._free:
+            self._grow()
+        row = self._free.pop()
+        self._row_of[leg] = row
+        self._leg_at[row] = leg
+        if leg in self._known_levels:
+            self._levels.floor[row], self._levels.speech[row] = self._known_levels.pop(leg)
+        return row
+
+    def _grow(self) -> None:
+        rows = self._rows * 2
+        self._free.extend(range(rows - 1, self._rows - 1, -1))
+        self._kinds = np.vstack([self._kinds, np.zeros((self._rows, 128), np.int64)])
+        self._audible = np.concatenate([self._audible, np.zeros(self._rows, np.bool_)])
+        for part in (self._placement, self._levels, self._detector, self._spurts):
+            part.grow(rows)
+        self._rows = rows
+
+    # -- input -----------------------------------------------------------------------------------------------------
+
+    def packet(self, packet: TapPacket) -> None:
+        """Take in one packet."""
+        self.packets((packet,))
+
+    def packets(self, packets: Iterable[TapPacket]) -> None:
+        """Take in packets in the order they came; they are placed at the next step."""
+        self._queue.extend(packets)
+        if len(self._queue) > QUEUE:
+            self.counters["queue_full"] += len(self._queue) - QUEUE
+            del self._queue[:-QUEUE]
+
+    def rows(self, rows: Iterable[TapRow]) -> None:
+        """Take in the bridge's counters; its loss is preferred to ours, which cannot tell tap loss apart."""
+        for row in rows:
+            if row.leg in self._row_of:
+                self._reported[row.leg] = (row.packets, row.lost)
+
+    def tap_lost(self, leg: int | None, start_us: int, end_us: int) -> None:
+        """Note that the tap lost packets of `leg` (None: every leg) between these times."""
+        legs = [leg] if leg is not None else list(self._call_of)
+        for one in legs:
+            call = self._call_of.get(one)
+            if call is not None:
+                start, end = call.ms(start_us), call.ms(end_us)
+                call.timeline.state.causes.add("tap_lost", start, end, str(one))
+                call.timeline.state.ledger.relabel(start, end, "tap_lost")
+                self._dirty.add(call.id)
+
+    def signal(self, interaction: str, event: Signal, at_us: int, by: str = "") -> None:
+        """Take in what signalling says."""
+        call = self._call(interaction)
+        if event == "ended":
+            self._refresh(call)
+            for leg in call.legs:
+                self._close_spurt(leg, self._row_of[leg])
+        call.signal(event, call.ms(at_us), by)
+        for leg, party in call.legs.items():
+            self._audible[self._row_of[leg]] = call.audible(party)
+        self._dirty.add(interaction)
+
+    # -- the step --------------------------------------------------------------------------------------------------
+
+    def step(self, now_us: int) -> None:
+        """Advance to `now_us` in steps of 20 ms."""
+        if self._now < 0:
+            self._now = now_us - STEP_US
+        if now_us - self._now > MAX_BEHIND_US:
+            self.counters["skipped_ms"] += (now_us - self._now - MAX_BEHIND_US) // 1000
+            self._now = now_us - MAX_BEHIND_US
+        while self._now + STEP_US <= now_us:
+            self._now += STEP_US
+            queue = self._take_queue(self._now + STEP_US > now_us)
+            self._placement.clock.step(self._now, STEP_US)
+            if queue:
+                self._write(queue)
+            while len(due := self._placement.due(self._now)):
+                self._read(due)
+            self._take_gaps()
+        self._tell()
+
+    def _take_queue(self, everything: bool) -> list[TapPacket]:
+        queue = self._queue
+        if everything:
+            self._queue = []
+            return queue
+        # Catching up: a packet must not be placed before the reader is near it.
+        self._queue = [p for p in queue if p.arrival_us > self._now]
+        return [p for p in queue if p.arrival_us <= self._now]
+
+    def _write(self, packets: list[TapPacket]) -> None:
+        self.counters["packets"] += len(packets)
+        row_of = self._row_of
+        rows = [row_of.get(p[0], -1) for p in packets]
+        if min(rows) < 0:
+            known = [p for p, row in zip(packets, rows, strict=True) if row >= 0]
+            self.counters["unknown_leg"] += len(packets) - len(known)
+            packets, rows = known, [row for row in rows if row >= 0]
+        if len(set(rows)) == len(rows):
+            self._write_round(packets, rows)
+            return
+        for start, end in _rounds(rows):
+            self._write_round(packets[start:end], rows[start:end])
+
+    def _write_round(self, packets: list[TapPacket], rows: list[int]) -> None:
+        if not packets:
+            return
+        at = np.array(rows, np.int64)
+        kinds = self._kinds[at, np.array([p[2] for p in packets], np.int64)]
+        flags = np.array([p[4] for p in packets], np.int64)
+        if flags.any():
+            kinds = np.where(flags & FLAG_DTMF, codec.EVENT, kinds)
+            kinds = np.where(flags & FLAG_COMFORT_NOISE, codec.COMFORT_NOISE, kinds)
+            kinds = np.where(flags & FLAG_GENERATED, codec.NONE, kinds)
+        if not kinds.all():  # an unknown payload type, or made by the bridge: nothing the party sent
+            keep = np.flatnonzero(kinds)
+            self._write_kinds([packets[i] for i in keep.tolist()], at[keep], kinds[keep])
+            return
+        self._write_kinds(packets, at, kinds)
+
+    def _write_kinds(self, packets: list[TapPacket], rows: Rows, kinds: Rows) -> None:
+        if not packets:
+            return
+        self._placement.write(Batch(rows, kinds, packets))
+        for row in self._placement.begun:
+            leg = self._leg_at[row]
+            call = self._call_of[leg]
+            call.begun(leg, self._ms(call))
+            self._dirty.add(call.id)
+        self._placement.begun.clear()
+
+    def _read(self, rows: Rows) -> None:
+        frames, present, starts = self._placement.read(rows)
+        speech = np.zeros(len(rows), np.bool_)
+        heard = np.flatnonzero(present & self._audible[rows])
+        if len(heard):
+            sounding = frames if len(heard) == len(rows) else frames[heard]
+            mine = rows[heard]
+            level = levels.dbfs(sounding)
+            voiced = self._detector.voiced(mine, sounding, self._levels.gate(mine, level))
+            speech[heard] = self._levels.judge(mine, level, voiced)
+        self._levels.last[rows[~present]] = levels.SILENT
+        changes = self._spurts.step(rows, starts, speech)
+        if changes.any():
+            self._apply(changes)
+
+    def _apply(self, changes: SpurtChanges) -> None:
+        for row, end in zip(changes.closed.tolist(), changes.closed_end.tolist(), strict=True):
+            leg = self._leg_at[row]
+            self._closed(self._call_of[leg], leg, end)
+        for row in changes.opened.tolist():
+            leg = self._leg_at[row]
+            call = self._call_of[leg]
+            start = call.timeline.opened(leg, call.ms(int(self._spurts.start[row])))
+            self._out.append(SpurtOpened(call.id, call.legs[leg], start))
+            self._dirty.add(call.id)
+        for row in changes.extended.tolist():
+            leg = self._leg_at[row]
+            call = self._call_of[leg]
+            lane = call.timeline.state.lanes[leg]
+            end_ms = call.ms(int(self._spurts.end[row]))
+            self._out.append(SpurtExtended(call.id, lane.party, lane.start, end_ms))
+
+    def _closed(self, call: Call, leg: int, end_us: int) -> None:
+        start, end = call.timeline.closed(leg, call.ms(end_us))
+        self._out.append(SpurtClosed(call.id, call.legs[leg], start, end))
+        self._dirty.add(call.id)
+
+    def _close_spurt(self, leg: int, row: int) -> None:
+        span = self._spurts.close(row)
+        if span is not None:
+            self._closed(self._call_of[leg], leg, span[1])
+
+    def _take_gaps(self) -> None:
+        for row, start_us, end_us, network in self._placement.gaps:
+            leg = self._leg_at.get(row)
+            if leg is not None:
+                self._gap(leg, bool(self._placement.dtx[row]), start_us, end_us, network)
+        self._placement.gaps.clear()
+
+    def _gap(self, leg: int, dtx: bool, start_us: int, end_us: int | None, network: bool) -> None:
+        call = self._call_of[leg]
+        causes = call.timeline.state.causes
+        start = call.ms(start_us)
+        self._dirty.add(call.id)
+        if end_us is None:
+            # A leg that suppresses silence, or is known to be muted, may be silent without sending: not a gap.
+            if not dtx and not call.muted:
+                causes.begin("no_packets", start, str(leg))
+            return
+        end = call.ms(end_us)
+        if network:
+            causes.cancel("no_packets", str(leg))
+            causes.add("network", start, end, str(leg))
+            call.timeline.state.ledger.relabel(start, end, "network")
+        elif dtx:
+            causes.cancel("no_packets", str(leg))
+        else:
+            causes.end("no_packets", end, str(leg))
+
+    def _tell(self) -> None:
+        for interaction in self._dirty:
+            call = self._calls.get(interaction)
+            if call is not None and call.start_us >= 0:
+                self._out.extend(call.timeline.tell(self._ms(call)))
+        self._dirty.clear()
+
+    # -- output ----------------------------------------------------------------------------------------------------
+
+    def drain(self) -> list[TalkEvent]:
+        """Return what happened since the last call, in order."""
+        out, self._out = self._out, []
+        return out
+
+    def figures(self, interaction: str) -> CallFigures:
+        """Return the interaction's figures; raises KeyError if it is unknown."""
+        call = self._calls[interaction]
+        self._refresh(call)
+        sound: dict[PartyName, tuple[float, int, bool]] = {}
+        for leg, party in call.legs.items():
+            row = self._row_of[leg]
+            packets, lost = self._reported.get(leg) or self._placement.loss(row)
+            speaking = bool(self._spurts.open[row]) and not self._spurts.paused[row]
+            sound.setdefault(party, (float(self._levels.last[row]), _permille(packets, lost), speaking))
+        return figures_of(call.timeline, self._ms(call), sound)
+
+    def condition(self, interaction: str) -> CallCondition:
+        """Return what the alert rules look at; raises KeyError if the interaction is unknown."""
+        call = self._calls[interaction]
+        timeline = call.timeline
+        now = self._ms(call)
+        if timeline.maybe_both():
+            self._refresh(call)
+        talkover = timeline.talkover()
+        silence = timeline.running_silence(now)
+        state = timeline.state
+        return CallCondition(
+            now_ms=now,
+            silence_since_ms=None if silence is None else silence[0],
+            silence_cause="" if silence is None else silence[1],
+            hold_since_ms=state.hold_from if state.hold_from >= 0 else None,
+            talkover_since_ms=None if talkover is None else talkover[0],
+            talkover_until_ms=None if talkover is None else talkover[1],
+            interruptions_ms=tuple(s for s in state.ledger.interruption_starts if s > now - INTERRUPTION_WINDOW_MS),
+            ended=state.ended >= 0,
+        )
+
+    def state(self, interaction: str) -> State:
+        """Return the whole time line, for reports at the end of a call; raises KeyError if it is unknown."""
+        call = self._calls[interaction]
+        self._refresh(call)
+        return call.timeline.state
+
+    def spurts_since(self, interaction: str, since_ms: int) -> list[Spurt]:
+        """Return the spurts that end, or may still grow, after `since_ms`."""
+        call = self._calls[interaction]
+        self._refresh(call)
+        return call.timeline.spurts_since(since_ms)
+
+    def checkpoint(self) -> bytes:
+        """Return everything whole-call figures need to continue after a restart (msgpack)."""
+        for call in self._calls.values():
+            self._refresh(call)
+        known = {
+            leg: (float(self._levels.floor[row]), float(self._levels.speech[row])) for leg, row in self._row_of.items()
+        }
+        return msgspec.msgpack.encode(Checkpoint(1, [call.memory() for call in self._calls.values()], known))
+
+    def restore(self, data: bytes) -> bool:
+        """Take over a checkpoint before anything else; False if it cannot be read."""
+        try:
+            saved = msgspec.msgpack.decode(data, type=Checkpoint)
+        except msgspec.MsgspecError:
+            return False
+        if saved.version != 1:
+            return False
+        self._calls = {memory.call: Call.recall(memory) for memory in saved.calls}
+        self._known_levels = saved.levels
+        return True
+
+    def _ms(self, call: Call) -> int:
+        return call.ms(self._now)
+
+    def _refresh(self, call: Call) -> None:
+        """Tell the time line how far each leg was read, and settle what can be."""
+        if self._now < 0 or call.start_us < 0:
+            return
+        for leg in call.legs:
+            row = self._row_of[leg]
+            if self._placement.started[row]:
+                read = self._placement.clock.offset[row] + self._placement.next[row] * 20_000.0
+            else:
+                read = float(self._now - DELAY_US)
+            call.timeline.grown(leg, call.ms(int(self._spurts.end[row])), call.ms(int(read)))
+        call.timeline.settle(self._ms(call))
+
+
+def _permille(packets: int, lost: int) -> int:
+    return round(1000 * lost / packets) if packets > 0 else 0
+
+
+def _rounds(rows: list[int]) -> list[tuple[int, int]]:
+    """Cut a list of rows into runs without repetition, in order."""
+    out: list[tuple[int, int]] = []
+    seen: set[int] = set()
+    start = 0
+    for at, row in enumerate(rows):
+        if row in seen:
+            out.append((start, at))
+            start = at
+            seen.clear()
+        seen.add(row)
+    out.append((start, len(rows)))
+    return out
