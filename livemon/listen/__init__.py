@@ -1,0 +1,1 @@
+"""Listening: a supervisor's audio session, from the permission to the socket."""
