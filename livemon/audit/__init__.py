@@ -1,0 +1,1 @@
+"""The audit trail: hash-chained journals, their verification, and their import into the store."""
