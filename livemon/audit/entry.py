@@ -5,8 +5,8 @@ A line is one JSON object, ASCII (shown here on two lines):
     {"v":1,"writer":"node-0","seq":7,"at_ms":1760000000000,"kind":"listen.started","fields":{...},
      "prev":"<hash>","hash":"<hash>"}
 
-`hash` is the SHA-256 (hex) of the line's bytes up to and excluding `,"hash"`; since those bytes hold `prev`, the hash of
-the entry before, every line vouches for all lines before it. `docs/api.md` is the document of record.
+`hash` is the SHA-256 (hex) of the line's bytes before `,"hash"`; since those bytes hold `prev`, the hash of the entry
+before, every line vouches for all lines before it. `docs/api.md` is the document of record.
 """
 
 from __future__ import annotations
