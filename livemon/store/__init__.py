@@ -1,0 +1,1 @@
+"""The database: SQLite or PostgreSQL through SQLAlchemy, with a migration for every change of a table."""
