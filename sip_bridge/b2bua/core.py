@@ -53,7 +53,7 @@ class B2bua:
         self.draining = False
         self._layer = layer
         self._router = router
-        self._registrar = registrar or Registrar(layer, router)
+        self._registrar = Registrar(layer, router) if registrar is None else registrar
         self._settings = settings
         self._table = CallTable(layer, media, observer, journal)
         layer.user = self
