@@ -156,7 +156,8 @@ class Host:
                 self._flush(relay.tick(now))
                 if now - self._parent_ns > PARENT_NS:
                     self._parent_ns = now
-                    self.stopping = self.stopping or self._orphaned()
+                    if self._orphaned():
+                        return
             if relay.events:
                 self._tell()
 

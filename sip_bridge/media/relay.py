@@ -10,17 +10,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from sip_bridge.link import wire
 from sip_bridge.link.wire import TapRow
 
 from . import commands, memory
 from .commands import Address, BadCommand
-from .g711 import Law, decode
-from .grants import Ask, BargeAudio, Change, Grants, Mode, State
+from .grants import Ask
 from .leg import LAWS, Dropped, Kind, Leg
 from .line import TOTALS, Line
 from .outbound import AgentOutbound, CustomerOutbound, Origin, Send
 from .reports import Reporter
+from .speech import Speech
 from .state import Record, StateFile
 from .tap import Tap
 
@@ -32,7 +31,6 @@ SILENT_S: Final = 10
 """Silence of a leg is told each time it has lasted another 10 s."""
 MOST_EVENTS: Final = 10_000
 """Events kept while control is away; some minutes' worth."""
-MOST_GAINS: Final = 1_000
 SPEAKING_NS: Final = 1_000_000
 """How often the clock of generated packets is looked at while somebody speaks: a twentieth of a packet."""
 
@@ -74,15 +72,12 @@ class Relay:
         self._leak = leak_whisper
         self._cname = entropy(8).hex().encode()  # RFC 7022, 4.2: random, and nothing about who we are
         self.lines: dict[int, Line] = {}
-        self.grants = Grants()
+        self._taken: set[int] = set()
         self.tap = Tap(epoch)
         self.events: deque[Event] = deque(maxlen=MOST_EVENTS)
-        self.counters = dict.fromkeys(
-            ("commands_refused", "proof_mismatches", "whisper_refused", "bad_records", "legs_opened"), 0
-        )
+        self.counters = dict.fromkeys(("commands_refused", "proof_mismatches", "bad_records", "legs_opened"), 0)
         self._past = [0] * len(TOTALS)
-        self._gains: dict[int, tuple[float, float]] = {}
-        self._speaking: set[int] = set()
+        self.speech = Speech(self.lines, self.events, self._save)
         self._round_ns = 0
         self._slice = 0
 
@@ -120,30 +115,13 @@ class Relay:
 
     def whisper(self, data: bytes, now: int) -> None:
         """Take one WHISPER frame from control."""
-        chunk = wire.decode(data)
-        audio = None
-        if isinstance(chunk, wire.WhisperChunk) and self._in_order(chunk):
-            audio = self.grants.admit(chunk.session, decode(chunk.payload, Law.PCMU), now)
-        line = self.lines.get(audio.leg) if audio is not None else None
-        if audio is None or line is None or not isinstance(line.out, AgentOutbound):
-            self.counters["whisper_refused"] += 1
-            return
-        line.out.speak(audio, now)
-        self._speaking.add(audio.leg)
-        if isinstance(audio, BargeAudio):
-            customer = self.lines[audio.customer_leg].out
-            if isinstance(customer, CustomerOutbound):
-                customer.speak(audio, now)
-                self._speaking.add(audio.customer_leg)
+        self.speech.hear(data, now)
 
     # ---- time
 
     def tick(self, now: int) -> list[bytes]:
         """Do what is due, and return the tap frames that are."""
-        if len(self.grants):
-            self._changed(self.grants.expire(now), now)
-        if self._speaking:
-            self._speak_on(now)
+        self.speech.tick(now)
         if now >= self._round_ns:
             self._round_ns = now + ROUND_NS
             self._look_after(now)
@@ -151,7 +129,7 @@ class Relay:
 
     def due(self, now: int) -> int:
         """Return when `tick` should next be called."""
-        at = now + SPEAKING_NS if self._speaking else self._round_ns
+        at = now + SPEAKING_NS if self.speech.speaking else self._round_ns
         flush = self.tap.due()
         return at if flush is None or flush > at else flush
 
@@ -173,7 +151,6 @@ class Relay:
                 self._restore(record, now)
             except (KeyError, TypeError, ValueError):
                 self.counters["bad_records"] += 1
-        self._pair()
         self.hello()
 
     def hello(self) -> None:
@@ -195,11 +172,11 @@ class Relay:
                 for line in self.lines.values():
                     self._save(line)
             case Ask():
-                self._changed(self.grants.ask(command, self._refusal(command), now), now)
+                self.speech.ask(command, now)
             case commands.Revoke():
-                self._changed(self.grants.revoke(command.session), now)
+                self.speech.apply(self.speech.grants.revoke(command.session), now)
             case commands.RevokeAll():
-                self._changed(self.grants.revoke_all("link_lost"), now)
+                self.speech.apply(self.speech.grants.revoke_all("link_lost"), now)
             case _:
                 self._ask_back(command)
         return ""
@@ -207,11 +184,7 @@ class Relay:
     def _ask_back(self, command: commands.Command) -> None:
         match command:
             case commands.Gain():
-                self._gains.pop(command.session, None)
-                self._gains[command.session] = (command.whisper_db, command.duck_db)
-                if len(self._gains) > MOST_GAINS:
-                    del self._gains[next(iter(self._gains))]
-                self._tune(command.session)
+                self.speech.tune(command)
             case commands.Stats():
                 self.events.append(self.stats())
             case _:
@@ -220,13 +193,13 @@ class Relay:
     def _open(self, command: commands.Open, now: int) -> str:
         if command.leg in self.lines:
             return f"leg {command.leg} is open"
-        if command.port % 2 or any(line.leg.port == command.port for line in self.lines.values()):
+        if command.port % 2 or command.port in self._taken:
             return f"port {command.port} is odd or taken"
         line = self._line(command, now)
         if line is None:
             return f"port {command.port} is not in the range"
         self.counters["legs_opened"] += 1
-        self._pair()
+        self._pair(command.leg)
         self._save(line)
         return ""
 
@@ -235,14 +208,7 @@ class Relay:
         if senders is None:
             return None
         buffer = self.buffer
-        leg = Leg(
-            command.leg,
-            command.port,
-            customer=command.customer,
-            peer=command.peer,
-            segment=command.segment,
-            buffer=buffer,
-        )
+        leg = Leg(command, buffer)
         leg.last_ns = now
         out: AgentOutbound | CustomerOutbound
         if command.customer:
@@ -250,6 +216,7 @@ class Relay:
         else:
             out = AgentOutbound(leg, buffer, senders[0], self._entropy)
         reporter = Reporter(senders[0], senders[1], self._cname, self._entropy, now)
+        self._taken.add(leg.port)
         line = self.lines[leg.id] = Line(leg, out, reporter)
         return line
 
@@ -258,26 +225,26 @@ class Relay:
         if line is None:
             return f"leg {command.leg} is not open"
         line.leg.set(command)
-        self._pair()
+        self._pair(command.leg)
         self._save(line)
-        for ask in self.grants.asks(command.leg):
-            reason = self._refusal(ask)
-            if reason:
-                self._changed(self.grants.revoke(ask.session, reason), now)
+        self.speech.review(command.leg, now)
         return ""
 
     def _close(self, leg: int, now: int) -> str:
         line = self.lines.get(leg)
         if line is None:
             return f"leg {leg} is not open"
-        self._changed(self.grants.revoke_leg(leg, "ended"), now)
+        self.speech.apply(self.speech.grants.revoke_leg(leg, "ended"), now)
         line.reporter.goodbye(line.leg, line.out, now + self._utc_offset_ns, now)
         self._ports.close(line.leg.port)
         del self.lines[leg]
-        self._speaking.discard(leg)
+        self._taken.discard(line.leg.port)
+        self.speech.speaking.discard(leg)
+        peer = self.lines.get(line.leg.peer)
+        if peer is not None and peer.target is line.out:
+            peer.target = None
         for index, value in enumerate(line.totals()):
             self._past[index] += value
-        self._pair()
         if self._state is not None:
             self._state.write(self._slot(line), None)
         return ""
@@ -289,63 +256,14 @@ class Relay:
                 line.leg.listened = command.on
                 self._save(line)
 
-    def _pair(self) -> None:
-        for line in self.lines.values():
-            peer = self.lines.get(line.leg.peer)
-            joined = peer is not None and line.leg.recv and peer.leg.customer is not line.leg.customer
-            line.target = peer.out if peer is not None and joined else None
-
-    # ---- grants
-
-    def _refusal(self, ask: Ask) -> str:
-        agent, customer = self.lines.get(ask.leg), self.lines.get(ask.customer_leg)
-        if agent is None or customer is None or agent.leg.customer or agent.leg.peer != ask.customer_leg:
-            return "no_such_leg"
-        if agent.proof_failed:
-            return "proof_failed"
-        if agent.leg.two_lines:
-            return "agent_has_two_lines"
-        if not agent.leg.send:
-            # The agent's phone takes no audio: it has put the other side on hold.
-            return "agent_holds"
-        legs = (agent.leg, customer.leg) if ask.mode is Mode.BARGE else (agent.leg,)
-        if not all(_mixable(leg) for leg in legs) or (customer.leg.packets and customer.leg.kind == Kind.OTHER):
-            return "codec_not_supported"
-        return ""
-
-    def _changed(self, changes: list[Change], now: int) -> None:
-        for change in changes:
-            self.events.append(
-                {"ev": "grant_state", "session": change.session, "state": change.state.value, "reason": change.reason}
-            )
-            if change.state is State.OPEN:
-                self._tune(change.session)
-            elif self.grants.asked(change.session) is None:
-                self._hush(change, now)
-
-    def _hush(self, change: Change, now: int) -> None:
-        for leg in (change.leg, change.customer_leg):
-            line = self.lines.get(leg)
-            if line is not None:
-                line.out.hush(change.session)
-                if isinstance(line.out, CustomerOutbound):
-                    line.out.rest(now)
-                    self._save(line)
-
-    def _tune(self, session: int) -> None:
-        ask = self.grants.asked(session)
-        gains = self._gains.get(session)
-        if ask is None or gains is None:
+    def _pair(self, leg: int) -> None:
+        """Join the two lines of which `leg` is one, as far as they are there and may be heard."""
+        line = self.lines.get(leg)
+        peer = self.lines.get(line.leg.peer) if line is not None else None
+        if line is None or peer is None or peer.leg.peer != leg:
             return
-        for leg in (ask.leg, ask.customer_leg) if ask.mode is Mode.BARGE else (ask.leg,):
-            if leg in self.lines:
-                self.lines[leg].out.mixer.tune(session, *gains)
-
-    def _in_order(self, chunk: wire.WhisperChunk) -> bool:
-        """Tell whether `chunk` is newer than the one before: a copy or a late one would be heard twice or as noise."""
-        ask = self.grants.asked(chunk.session)
-        line = self.lines.get(ask.leg) if ask is not None else None
-        return line is not None and line.out.mixer.advance(chunk.session, chunk.seq)
+        line.target = peer.out if line.leg.recv else None
+        peer.target = line.out if peer.leg.recv else None
 
     # ---- proof and origins
 
@@ -354,7 +272,7 @@ class Relay:
         line = self.lines[agent.id]
         line.proof_failed = True
         self.counters["proof_mismatches"] += 1
-        self._changed(self.grants.revoke_leg(agent.id, "proof_failed"), now)
+        self.speech.apply(self.speech.grants.revoke_leg(agent.id, "proof_failed"), now)
         customer = self.lines[agent.peer].out
         mismatches = customer.mismatches if isinstance(customer, CustomerOutbound) else 0
         self.events.append({"ev": "proof", "leg": agent.peer, "mismatches": mismatches})
@@ -385,22 +303,12 @@ class Relay:
 
     # ---- time
 
-    def _speak_on(self, now: int) -> None:
-        for leg in list(self._speaking):
-            line = self.lines[leg]
-            if line.out.generate(now):
-                self._save(line)
-            if not line.out.mixer.speaking(now):
-                self._speaking.discard(leg)
-                if isinstance(line.out, CustomerOutbound):
-                    line.out.rest(now)
-
     def _look_after(self, now: int) -> None:
         self._slice = (self._slice + 1) % SLICES
         rows: list[TapRow] = []
         for line in self.lines.values():
             mine = line.leg.id % SLICES == self._slice
-            if mine or line.leg.id in self._speaking:
+            if mine or line.leg.id in self.speech.speaking:
                 rows.append(line.row())
             if mine:
                 self._silent(line.leg, now)
@@ -426,7 +334,8 @@ class Relay:
             for index, value in enumerate(line.totals()):
                 totals[index] += value
         counters = {**self.counters, **dict(zip(TOTALS, totals, strict=True))}
-        counters |= {"legs_open": len(self.lines), "grants_open": len(self.grants), "tap_ticks": self.tap.tick}
+        counters |= {"legs_open": len(self.lines), "grants_open": len(self.speech.grants), "tap_ticks": self.tap.tick}
+        counters["whisper_refused"] = self.speech.refused
         return {"ev": "stats", "counters": counters, "legs": {str(n): v.figures() for n, v in self.lines.items()}}
 
     def _slot(self, line: Line) -> int:
@@ -445,12 +354,10 @@ class Relay:
             session = memory.thaw(line, record, now)
         except (KeyError, TypeError, ValueError):
             self._ports.close(line.leg.port)
+            self._taken.discard(line.leg.port)
             del self.lines[command.leg]
             raise
+        self._pair(command.leg)
         self.tap.on = self.tap.on or bool(record["tap"])
         if session is not None:
             self._origin(line.leg, Origin.BARGE, session, False, now)
-
-
-def _mixable(leg: Leg) -> bool:
-    return any(leg.kinds[number] in LAWS for number in leg.codecs)
