@@ -96,6 +96,8 @@ class Relay:
             if self._leak:
                 self._leak_whisper(line, payload, now)
             if target.forward(leg, payload, now):
+                # The source is known to one leg's record, the offsets from it to the other's.
+                self._save(line)
                 self._save(self.lines[target.leg.id])
         if self.tap.on:
             self.tap.packet(leg, payload, now)
