@@ -21,8 +21,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from sip_bridge.descriptors import channel_pair, memory_file, open_rtp_range, raise_descriptor_limit, send_sockets
-from sip_bridge.link.wire import WhisperChunk, whisper_frame
+from sip_bridge.descriptors import channel_pair, memory_file, open_rtp_range, raise_descriptor_limit, send_sockets  # noqa: E402
+from sip_bridge.link.wire import WhisperChunk, whisper_frame  # noqa: E402
 
 FIRST_PORT = 22000
 PHONE_SOCKETS = 8
@@ -115,6 +115,7 @@ class Bench:
         started = time.monotonic() + 0.5
         warm = 1.0
         pid = self.process.pid
+        sent = 0
         cpu = wall = 0.0
         ticks = int((seconds + warm) * 50)
         selector = selectors.DefaultSelector()
