@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping
-from enum import Enum
+from enum import IntEnum
 from typing import Any, Final
 
 from sip_bridge.headers import CSeq
@@ -13,22 +12,22 @@ from sip_bridge.message import Header, Request, Response
 from sip_bridge.uri import hop_of, parse_address, parse_uri, reach, without_tag
 
 
-class DialogState(Enum):
+class DialogState(IntEnum):
     """The life of a dialog."""
 
-    CALLING = "calling"
+    CALLING = 0
     """We sent the request that may create it; no tag was learned."""
-    EARLY = "early"
-    CONFIRMED = "confirmed"
-    ENDED = "ended"
+    EARLY = 1
+    CONFIRMED = 2
+    ENDED = 3
 
 
-class DialogEvent(Enum):
+class DialogEvent(IntEnum):
     """What moves a dialog from state to state."""
 
-    PROVISIONAL = "provisional"
-    SUCCESS = "success"
-    END = "end"
+    PROVISIONAL = 0
+    SUCCESS = 1
+    END = 2
     """A BYE, a final failure before confirmation, or a 408/481 inside (RFC 3261, 12.2.1.2)."""
 
 
@@ -48,9 +47,6 @@ TABLE: Final = {
     (_S.ENDED, _E.END): _S.ENDED,
 }
 """(state, event) to next state, complete."""
-
-FIRST_CSEQ: Final = 1 << 16
-"""Our first sequence number is random below this, so that a restarted peer does not meet its own old ones."""
 
 DialogKey = tuple[str, str, str]
 """Call-ID, our tag, the peer's tag."""
@@ -76,7 +72,7 @@ class Dialog:
         self.hop = hop
         self.target = ""
         self.routes: tuple[str, ...] = ()
-        self.local_cseq = secrets.randbelow(FIRST_CSEQ) + 1
+        self.local_cseq = 0
         self.remote_cseq = -1
         self.invite_cseq = 0
         self.pinned = False

@@ -15,6 +15,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from sip_bridge.b2bua.core import B2bua
@@ -162,6 +163,7 @@ class SipShell:
         self._send_udp(hop, address, data)
 
 
+@lru_cache(maxsize=NAMES)
 def _is_numeric(host: str) -> bool:
     if ":" in host or host.replace(".", "").isdigit():
         try:

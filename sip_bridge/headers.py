@@ -53,9 +53,9 @@ MAX_CSEQ: Final = 2**31 - 1
 
 @lru_cache(maxsize=1024)
 def canonical(raw: str) -> str:
-    """Return the lower-case long name of a header as it stood on the wire."""
+    """Return the lower-case long name of a header as it stood on the wire, '' when it is no token."""
     name = raw.strip().lower()
-    return COMPACT.get(name, name)
+    return COMPACT.get(name, name) if TOKEN.match(name) else ""
 
 
 @lru_cache(maxsize=1024)

@@ -63,6 +63,10 @@ class _Message:
             first = self._first = dict(reversed(self.headers))
         return first.get(name)
 
+    def remember(self, first: dict[str, str]) -> None:
+        """Take over the first value of each header, which the parser knows already."""
+        self._first = first
+
     def all(self, name: str) -> list[str]:
         """Return every value of `name`, one list item per header line."""
         return [value for key, value in self.headers if key == name]
@@ -253,7 +257,7 @@ def _read_headers(lines: list[str]) -> tuple[list[Header], str]:
             if name in seen:
                 complaint = complaint or f"Duplicate {display(name)}"
             seen.add(name)
-        elif not TOKEN.match(name):
+        elif not name:
             complaint = complaint or "Malformed Header"
             continue
         headers.append((name, value.strip()))
@@ -284,7 +288,9 @@ def _response(start: list[str], headers: list[Header], body: bytes, via: Via, co
     complaint = complaint or _addresses(first) or ("bad CSeq" if cseq is None else "")
     if complaint or cseq is None or length < 0:
         return BadMessage(None, complaint or "bad Content-Length")
-    return Response(int(code), start[2] if len(start) > 2 else "", headers, body[:length], via, cseq)
+    response = Response(int(code), start[2] if len(start) > 2 else "", headers, body[:length], via, cseq)
+    response.remember(first)
+    return response
 
 
 def _request(
@@ -309,6 +315,7 @@ def _request(
         # RFC 4475, 3.1.2.17: an unknown method may be refused as such.
         return BadMessage(400 if method in METHODS else 501, "CSeq Method Mismatch", request)
     request.body = body[:length]
+    request.remember(first)
     return request
 
 

@@ -23,6 +23,8 @@ from sip_bridge.uri import hostport
 
 COOKIE: Final = "z9hG4bK"
 """Start of every branch that is unique (RFC 3261, 8.1.1.7)."""
+RANDOM_POOL: Final = 240
+"""Random bytes drawn at once: ten calls' worth."""
 MIN_DATAGRAM: Final = 16
 """Shorter ones are keep-alives: no SIP message fits."""
 
@@ -96,6 +98,7 @@ class TransactionLayer:
         self._outgoing: list[Outgoing] = []
         self._seed = secrets.token_hex(6)
         self._serial = count(1)
+        self._random = b""
 
     # -- what the shell calls
 
@@ -241,7 +244,14 @@ class TransactionLayer:
 
     def new_tag(self) -> str:
         """Return a new From or To tag (RFC 3261, 19.3: at least 32 bits of randomness)."""
-        return secrets.token_hex(6)
+        return self.new_id(6)
+
+    def new_id(self, size: int) -> str:
+        """Return `size` random bytes in hexadecimal; the system is asked for many at once, a call needs four."""
+        if len(self._random) < size:
+            self._random = secrets.token_bytes(RANDOM_POOL)
+        chosen, self._random = self._random[:size], self._random[size:]
+        return chosen.hex()
 
     def _server_key(self, request: Request, method: str) -> ServerKey:
         via = request.via
@@ -249,8 +259,9 @@ class TransactionLayer:
         name = "INVITE" if method == "ACK" else method
         if via.branch.startswith(COOKIE) and len(via.branch) > len(COOKIE):
             return (via.branch, via.host, via.port, name)
-        # RFC 3261, 17.2.3: the rules of RFC 2543 for a branch without cookie.
-        return (request.call_id, request.from_tag, request.cseq.number, via.text, name)
+        # RFC 3261, 17.2.3: the rules of RFC 2543 for a branch without cookie. Not the whole Via: some peers
+        # copy our `received` into their ACK.
+        return (request.call_id, request.from_tag, request.cseq.number, via.host, via.port, via.branch, name)
 
     def _answer_hop(self, request: Request, source: Hop) -> Hop:
         """Where the responses go (RFC 3261, 18.2.2; RFC 3581, 4): to the source, whatever Via claims."""

@@ -91,6 +91,7 @@ class Address(NamedTuple):
     tail: str
 
 
+@lru_cache(maxsize=2048)
 def parse_address(value: str) -> Address | None:
     """Read a name-addr or addr-spec (RFC 3261, 20.10), or return None."""
     plain = blank_quotes(value)
@@ -108,6 +109,7 @@ def parse_address(value: str) -> Address | None:
     return Address(value[:start].strip(), uri, value[end + 1 :].strip())
 
 
+@lru_cache(maxsize=2048)
 def tag_of(value: str) -> str:
     """Return the tag of a From or To value, '' when it has none."""
     plain = value if '"' not in value else blank_quotes(value) or ""
@@ -115,6 +117,7 @@ def tag_of(value: str) -> str:
     return match.group(1) if match else ""
 
 
+@lru_cache(maxsize=2048)
 def without_tag(value: str) -> str:
     """Return a From or To value without its tag, in the form that can take parameters."""
     address = parse_address(value)
@@ -129,6 +132,7 @@ def hostport(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+@lru_cache(maxsize=2048)
 def hop_of(uri: SipUri, transport: str) -> Hop:
     """Return where a request with this URI goes; `transport` when the URI names none (numeric or plain A lookup)."""
     wanted = (uri.parameter("transport") or "").lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import IntEnum
 from typing import Final
 
 from sip_bridge.b2bua.offer import Exchange
@@ -13,26 +13,26 @@ from sip_bridge.transaction_layer import Outgoing
 from sip_bridge.transaction_server import ServerTransaction
 
 
-class CallState(Enum):
+class CallState(IntEnum):
     """The life of a call."""
 
-    RINGING = "ringing"
-    CANCELLED = "cancelled"
+    RINGING = 0
+    CANCELLED = 1
     """The caller has gone; the callee has not said its last word yet."""
-    TALKING = "talking"
-    ENDED = "ended"
+    TALKING = 2
+    ENDED = 3
 
 
-class CallInput(Enum):
+class CallInput(IntEnum):
     """What moves a call from state to state."""
 
-    ANSWER = "answer"
+    ANSWER = 0
     """A 2xx of the callee."""
-    REFUSAL = "refusal"
+    REFUSAL = 1
     """A final failure of the callee, or its silence."""
-    CANCEL = "cancel"
+    CANCEL = 2
     """The caller, or the bridge itself, gives up before the answer."""
-    HANGUP = "hangup"
+    HANGUP = 3
     """A BYE, a vanished peer, or the bridge's own decision."""
 
 

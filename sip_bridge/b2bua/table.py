@@ -65,13 +65,13 @@ class CallTable:
 
     def link(self, call: Call, fork: Fork) -> None:
         """Make both dialogs of a fork findable."""
-        for side in Side:
-            self.dialogs[fork.of(side).key] = Place(call, fork, side)
+        self.dialogs[fork.caller.key] = Place(call, fork, Side.CALLER)
+        self.dialogs[fork.callee.key] = Place(call, fork, Side.CALLEE)
 
     def unlink(self, fork: Fork) -> None:
         """Forget both dialogs of a fork."""
-        for side in Side:
-            self.dialogs.pop(fork.of(side).key, None)
+        self.dialogs.pop(fork.caller.key, None)
+        self.dialogs.pop(fork.callee.key, None)
 
     def note(self, call: Call, now: float) -> None:
         """Journal a confirmed call whose dialogs changed."""
