@@ -75,6 +75,11 @@ class Centre:
         self._phones = Office(host, 0, self)
         self._world = Office(host, pbx_port, self)
 
+    @property
+    def live(self) -> list[LiveCall]:
+        """The calls that are being set up or played."""
+        return list(self._live.values())
+
     # -- what the phones tell (UaObserver)
 
     def on_incoming(self, call: UaCall, now: float) -> None:
