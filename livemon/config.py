@@ -5,7 +5,9 @@ Every wrong setting becomes one `ConfigError` that names the setting and what to
 
 from __future__ import annotations
 
+import json
 import re
+import socket
 import tomllib
 from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
@@ -24,6 +26,7 @@ Millis = Annotated[int, Field(ge=0, le=3_600_000)]
 Role = Literal["agent", "supervisor", "qa", "admin", "wallboard", "client"]
 
 _BRIDGE_TABLES = ("bridge", "trunk")
+_ANY = ("0.0.0.0", "::", "")
 
 
 class _Table(BaseModel):
@@ -228,9 +231,38 @@ class Config(_Table):
         """The file with the keys of the bridges."""
         return self.link.key_file or self.server.data_dir / "link.key"
 
+    @property
+    def page_origins(self) -> tuple[str, ...]:
+        """Origins whose pages may open the WebSocket fallback: the configured ones and this server's own."""
+        scheme = "https" if self.server.tls or self.server.behind_tls else "http"
+        names = {self.server.host}
+        if _is_loopback(self.server.host):
+            names |= {"localhost", "127.0.0.1"}
+        elif self.server.host in _ANY:
+            names = {"localhost", "127.0.0.1", socket.gethostname(), socket.getfqdn(), *self.node.advertise}
+        own = {f"{scheme}://{_bracketed(name)}:{self.server.port}" for name in names}
+        return tuple(sorted(own | {origin.rstrip("/").lower() for origin in self.server.origins}))
+
+    def fallback_url(self, port: int) -> str:
+        """Return what browsers dial for the WebSocket fallback, which listens on `port`."""
+        if self.node.fallback_url:
+            return self.node.fallback_url
+        host = self.node.fallback_host or self.server.host
+        if host in _ANY:
+            host = next(iter(self.node.advertise), socket.getfqdn())
+        return f"{'wss' if self.server.tls else 'ws'}://{_bracketed(host)}:{port}/"
+
     def journal_path(self, writer: str) -> Path:
         """Return the audit journal of one process."""
         return self.server.data_dir / "audit" / f"{writer}.journal"
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def load(path: Path | None) -> Config:
@@ -244,11 +276,18 @@ def load(path: Path | None) -> Config:
     return loads(text, path.name)
 
 
+def dump(config: Config, path: Path) -> None:
+    """Write the settings where `load` finds them again, readable by this user alone: passwords may be among them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(config.model_dump_json(), encoding="utf-8")
+
+
 def loads(text: str, name: str = "config") -> Config:
-    """Return the settings in a TOML document; raises ConfigError."""
+    """Return the settings in a TOML document (JSON if `name` ends so); raises ConfigError."""
     try:
-        data: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data: dict[str, Any] = json.loads(text) if name.endswith(".json") else tomllib.loads(text)
+    except ValueError as error:
         raise ConfigError(f"{name} is not TOML: {error}") from error
     try:
         return Config.model_validate({key: value for key, value in data.items() if key not in _BRIDGE_TABLES})

@@ -27,7 +27,8 @@ from livemon.bus.messages import (
 from livemon.bus.port import Bus
 from livemon.clock import monotonic_us, utc_ms
 from livemon.config import Config
-from livemon.errors import BusError, Refused
+from livemon.errors import BusError, ConfigError, Refused
+from livemon.listen.fallback import FallbackServer
 from livemon.listen.service import ListenService
 from livemon.listen.udp import UdpPort
 from livemon.node import checkpoint
@@ -78,6 +79,7 @@ class Node:
         )
         self._listen: ListenService | None = None
         self._udp: UdpPort | None = None
+        self._fallback: FallbackServer | None = None
 
     async def start(self) -> None:
         """Continue from the checkpoint and open every door; raises ConfigError."""
@@ -86,9 +88,14 @@ class Node:
             log.info("continuing with %d calls of a node that stopped", len(kept.calls))
             self.board.recall(kept)
         settings = self._config.node
-        self._udp = UdpPort.bind(settings.rtc_host, settings.rtc_port, settings.advertise)
+        try:
+            self._udp = UdpPort.bind(settings.rtc_host, settings.rtc_port, settings.advertise)
+        except OSError as error:
+            where = f"{settings.rtc_host}:{settings.rtc_port}"
+            raise ConfigError(f"node.rtc_port: {where} cannot be listened on: {error.strerror}") from error
         finder = CallFinder(self.board.book, self.board.ports)
-        self._listen = ListenService(finder, self._audit, self._publish_session, self._udp, settings.fallback_url)
+        self._listen = ListenService(finder, self._audit, self._publish_session, self._udp)
+        self._fallback = await self._open_fallback(self._listen)
         self.board.listening = self._listen
         self._bus.serve(f"node.{self.name}", self._answer)
         await self._links.start()
@@ -101,6 +108,18 @@ class Node:
         ):
             self._tasks.start(loop, name).add_done_callback(self._loop_ended)
 
+    async def _open_fallback(self, listen: ListenService) -> FallbackServer:
+        config = self._config
+        tls = config.server.tls
+        host, port = config.node.fallback_host or config.server.host, config.node.fallback_port
+        context = tls_context(tls.certificate, tls.key) if tls is not None else None
+        try:
+            fallback = await FallbackServer.start(listen, host, port, config.page_origins, context)
+        except OSError as error:
+            raise ConfigError(f"node.fallback_port: {host}:{port} cannot be listened on: {error.strerror}") from error
+        listen.fallback_url = config.fallback_url(fallback.port)
+        return fallback
+
     async def run(self) -> None:
         """Wait until one of the loops dies: the process is of no use without it."""
         assert self._ended is not None, "not started"
@@ -111,6 +130,8 @@ class Node:
         await self._tasks.close()
         if self._listen is not None:
             await self._listen.aclose()
+        if self._fallback is not None:
+            await self._fallback.close()
         if self._udp is not None:
             self._udp.close()
         await asyncio.to_thread(checkpoint.write, self._checkpoint, self.board.keep(utc_ms()))

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 MAX_NOTES = 1000
 """Facts that may wait for the disk; a disk this far behind has failed, and the log says so."""
+WRITE_S = 5.0
+"""A disk that takes longer for one line is as good as gone."""
 
 
 class NodeAudit:
@@ -72,5 +74,12 @@ class NodeAudit:
 
     async def _append(self, kind: str, fields: dict[str, Any]) -> None:
         append = partial(self._journal.append, kind, fields)
-        entry = await asyncio.get_running_loop().run_in_executor(self._thread, append)
+        try:
+            async with asyncio.timeout(WRITE_S):
+                entry = await asyncio.get_running_loop().run_in_executor(self._thread, append)
+        except Refused:
+            raise
+        except Exception as error:  # whatever went wrong, the answer is the same: no record, no audio
+            log.error("audit journal: %s", error)
+            raise Refused("audit_unavailable", "the audit record could not be written", 503) from error
         self._publish(AuditEntries(self._journal.writer, (entry.line,)))

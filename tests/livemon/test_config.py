@@ -79,3 +79,47 @@ def test_a_password_is_not_repeated() -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"missing\.toml cannot be read"):
         config.load(tmp_path / "missing.toml")
+
+
+def test_settings_survive_being_written_down(tmp_path: Path) -> None:
+    got = config.load(EXAMPLE)
+    config.dump(got, tmp_path / "x" / "effective.json")
+    assert (tmp_path / "x" / "effective.json").stat().st_mode & 0o777 == 0o600
+    assert config.load(tmp_path / "x" / "effective.json") == got
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", {"http://127.0.0.1:8080", "http://localhost:8080"}),
+        ('[server]\nhost = "::1"\nport = 1', {"http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1"}),
+        ('[server]\nhost = "192.0.2.1"\nbehind_tls = true', {"https://192.0.2.1:8080"}),
+        (
+            '[server]\nhost = "192.0.2.1"\norigins = ["https://A.example"]',
+            {"http://192.0.2.1:8080", "https://a.example"},
+        ),
+    ],
+)
+def test_own_origins(text: str, origins: set[str]) -> None:
+    assert set(config.loads(text).page_origins) == origins
+
+
+def test_a_server_on_every_address_counts_its_names_and_the_advertised_ones() -> None:
+    got = config.loads('[server]\nhost = "0.0.0.0"\n[node]\nadvertise = ["203.0.113.5"]')
+    assert {"http://203.0.113.5:8080", "http://localhost:8080"} <= set(got.page_origins)
+    assert got.fallback_url(7879) == "ws://203.0.113.5:7879/"
+
+
+def test_the_fallback_url() -> None:
+    assert config.loads("").fallback_url(7) == "ws://127.0.0.1:7/"
+    assert config.loads('[node]\nfallback_url = "wss://x/audio"').fallback_url(7) == "wss://x/audio"
+    tls = '[server]\ntls = { certificate = "a", key = "b" }\n[node]\nfallback_host = "2001:db8::1"'
+    assert config.loads(tls).fallback_url(7) == "wss://[2001:db8::1]:7/"
+
+
+def test_good_lists_are_taken() -> None:
+    got = config.loads(
+        '[server]\norigins = ["https://a"]\ntrusted_proxies = ["::1"]\nmetrics_from = ["10.0.0.0/8"]\n'
+        '[node]\nadvertise = ["192.0.2.1"]'
+    )
+    assert (got.server.trusted_proxies, got.node.advertise) == (("::1",), ("192.0.2.1",))
