@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from livemon.bus.messages import Directory
-
-
-@dataclass(frozen=True, slots=True)
-class SeedUser:
-    """A user that the configuration brings along; `password` empty means: no sign-in by password."""
-
-    login: str
-    name: str
-    role: str
-    password: str = field(default="", repr=False)
-    teams: tuple[str, ...] = ()
-    queues: tuple[str, ...] = ()
+from livemon.config import Config, UserSettings
+from livemon.store.seed import SeedUser
+from livemon.store.users import EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +60,50 @@ class WebSettings:
     def secure(self) -> bool:
         """Return whether browsers reach us over TLS."""
         return self.behind_tls or self.tls_certificate is not None
+
+    def journal_path(self, writer: str) -> Path:
+        """Return the audit journal of one process on this machine."""
+        return self.data_dir / "audit" / f"{writer}.journal"
+
+
+def settings_from(config: Config) -> WebSettings:
+    """Return the web process's part of the configuration file."""
+    server = config.server
+    return WebSettings(
+        data_dir=server.data_dir,
+        host=server.host,
+        port=server.port,
+        database=server.database,
+        tls_certificate=server.tls.certificate if server.tls else None,
+        tls_key=server.tls.key if server.tls else None,
+        behind_tls=server.behind_tls,
+        trusted_proxies=server.trusted_proxies,
+        origins=server.origins,
+        fallback_origins=_fallback_origins(config),
+        metrics_from=server.metrics_from,
+        users=tuple(_user(user) for user in config.user),
+        directory=config.directory() if config.agent or config.team or config.queue else None,
+    )
+
+
+def _user(user: UserSettings) -> SeedUser:
+    everywhere = user.role in ("admin", "supervisor") and not user.teams and not user.queues
+    return SeedUser(
+        user.login,
+        user.name or user.login,
+        user.role,
+        user.password,
+        (EVERYTHING,) if everywhere else user.teams,
+        user.queues,
+    )
+
+
+def _fallback_origins(config: Config) -> tuple[str, ...]:
+    node, server = config.node, config.server
+    if node.fallback_url:
+        parts = urlsplit(node.fallback_url)
+        return (f"{parts.scheme}://{parts.netloc}",)
+    scheme = "wss" if server.tls or server.behind_tls else "ws"
+    host = node.fallback_host or server.host
+    # A page that came by another name of this machine connects to that name; `*` stands for any host at that port.
+    return tuple(f"{scheme}://{name}:{node.fallback_port}" for name in dict.fromkeys((host, "*")))

@@ -65,7 +65,7 @@ class DirectoryStore:
         return Directory(
             version,
             tuple(
-                Agent(row.id, row.name, row.number, row.team_id, member_of[row.id], addresses[row.id])
+                Agent(row.id, row.name, row.number, row.team_id or "", member_of[row.id], addresses[row.id])
                 for row in agent_rows
             ),
             tuple(Team(row.id, row.name) for row in team_rows),
@@ -75,14 +75,10 @@ class DirectoryStore:
 
 def _check(directory: Directory) -> None:
     team_ids = {team.id for team in directory.teams}
-    queue_ids = {queue.id for queue in directory.queues}
     owner: dict[str, str] = {}
     for agent in directory.agents:
-        if agent.team not in team_ids:
+        if agent.team and agent.team not in team_ids:
             raise ConfigError(f"agent {agent.id}: there is no team {agent.team!r}; add [[team]] id = {agent.team!r}")
-        for queue in agent.queues:
-            if queue not in queue_ids:
-                raise ConfigError(f"agent {agent.id}: there is no queue {queue!r}; add [[queue]] id = {queue!r}")
         for address in agent.addresses:
             if owner.setdefault(address.lower(), agent.id) != agent.id:
                 raise ConfigError(f"address {address!r} belongs to {owner[address.lower()]} and {agent.id}; keep one")
@@ -93,7 +89,7 @@ def _queue_row(queue: QueueEntry) -> dict[str, Any]:
 
 
 def _agent_row(agent: Agent) -> dict[str, Any]:
-    return {"id": agent.id, "name": agent.name, "number": agent.number, "team_id": agent.team}
+    return {"id": agent.id, "name": agent.name, "number": agent.number, "team_id": agent.team or None}
 
 
 async def _upsert(connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:

@@ -97,7 +97,7 @@ agents: Final = Table(
     Column("id", String(64), primary_key=True),
     Column("name", String(128), nullable=False),
     Column("number", String(64), nullable=False),
-    Column("team_id", String(64), ForeignKey("teams.id"), nullable=False, index=True),
+    Column("team_id", String(64), ForeignKey("teams.id"), index=True),
 )
 
 agent_addresses: Final = Table(
@@ -112,7 +112,8 @@ agent_queues: Final = Table(
     "agent_queues",
     metadata,
     Column("agent_id", String(64), ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True),
-    Column("queue_id", String(64), ForeignKey("queues.id", ondelete="CASCADE"), primary_key=True),
+    # No foreign key: a queue may be known by its header value alone, without thresholds of its own.
+    Column("queue_id", String(64), primary_key=True),
 )
 
 audit_entries: Final = Table(

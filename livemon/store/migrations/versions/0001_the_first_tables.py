@@ -96,7 +96,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=128), nullable=False),
         sa.Column("number", sa.String(length=64), nullable=False),
-        sa.Column("team_id", sa.String(length=64), nullable=False),
+        sa.Column("team_id", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(["team_id"], ["teams.id"], name=op.f("fk_agents_team_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agents")),
     )
@@ -153,7 +153,6 @@ def upgrade() -> None:
         sa.Column("agent_id", sa.String(length=64), nullable=False),
         sa.Column("queue_id", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_agent_queues_agent_id"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["queue_id"], ["queues.id"], name=op.f("fk_agent_queues_queue_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("agent_id", "queue_id", name=op.f("pk_agent_queues")),
     )
 

@@ -1,0 +1,93 @@
+"""The audit trail: reading and verifying it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from livemon.api.models import AuditCheck, AuditPage, AuditProblem, AuditRow, AuditWriter
+from livemon.api.principals import seen_by
+from livemon.api.route import Ask, Reply
+from livemon.audit.entry import Entry
+from livemon.audit.verify import Report, verify, verify_lines
+from livemon.errors import Refused
+from livemon.store.trail import Cursor, Filter
+
+PAGE = 100
+"""Entries of a page, if nothing else is asked for."""
+MAX_PAGE = 500
+
+
+async def entries(ask: Ask) -> Reply:
+    """Return a page of entries, newest first; filters: from_ms, to_ms, user, agent, call, kind; before, limit."""
+    query = ask.query
+    wanted = Filter(
+        _number(query, "from_ms"),
+        _number(query, "to_ms"),
+        query.get("user") or None,
+        query.get("call") or None,
+        query.get("agent") or None,
+        query.get("kind") or None,
+    )
+    limit = min(MAX_PAGE, max(1, _number(query, "limit") or PAGE))
+    found, more = await ask.web.trail.page(seen_by(ask.principal), wanted, _cursor(query.get("before", "")), limit)
+    following = f"{more.at_ms}:{more.writer}:{more.seq}" if more else ""
+    return Reply(AuditPage(tuple(_row(entry) for entry in found), following))
+
+
+async def check(ask: Ask) -> Reply:
+    """Verify what the database holds of every writer, and the journals on this machine."""
+    heads = await ask.web.trail.heads()
+    stored = {writer: [line async for line in ask.web.trail.lines(writer)] for writer in sorted(heads)}
+    folder = ask.web.journal.path.parent
+    imported, local = await asyncio.gather(
+        asyncio.to_thread(verify_lines, stored), asyncio.to_thread(lambda: verify(_journals(folder)))
+    )
+    problems = _problems("store", imported) + _problems("journal", local)
+    problems += tuple(
+        AuditProblem(f"import:{writer}", head.seq, "import_stopped", problem)
+        for writer, (head, problem) in heads.items()
+        if problem
+    )
+    writers = tuple(
+        AuditWriter(done.writer, done.entries, done.head.seq, done.head.hash, heads[done.journal][1])
+        for done in imported.journals
+    )
+    noted = {"ok": not problems, "problems": len(problems)}
+    return Reply(AuditCheck(not problems, imported.anchors + local.anchors, writers, problems), noted=noted)
+
+
+def _journals(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.journal"))
+
+
+def _problems(where: str, report: Report) -> tuple[AuditProblem, ...]:
+    return tuple(
+        AuditProblem(**{**asdict(problem), "journal": f"{where}:{problem.journal}"}) for problem in report.problems
+    )
+
+
+def _row(entry: Entry) -> AuditRow:
+    return AuditRow(entry.writer, entry.seq, entry.at_ms, entry.kind, dict(entry.fields), entry.hash)
+
+
+def _number(query: Mapping[str, str], name: str) -> int | None:
+    text = query.get(name)
+    if not text:
+        return None
+    # 15 digits: the year 33658, and still an exact number in every browser.
+    if not (text.isascii() and text.isdigit() and len(text) <= 15):
+        raise Refused("bad_query", f"{name} is not a number", 422)
+    return int(text)
+
+
+def _cursor(text: str) -> Cursor | None:
+    if not text:
+        return None
+    at_ms, _, rest = text.partition(":")
+    writer, _, seq = rest.rpartition(":")
+    if not (at_ms.isascii() and at_ms.isdigit() and seq.isascii() and seq.isdigit() and len(text) <= 128):
+        raise Refused("bad_query", "before is not the next of a page", 422)
+    return Cursor(int(at_ms), writer, int(seq))
