@@ -26,14 +26,19 @@ class PortPool:
         return len(self._all)
 
     def free(self, now: float) -> int:
-        """Return how many ports could be handed out at `now`."""
+        """Return how many ports could be handed out rested at `now`."""
         self._wake(now)
         return len(self._free)
 
     def take(self, now: float) -> int | None:
-        """Return the port that has been free for longest, or None when none is left."""
+        """Return the port that has been free for longest, or None when none is left.
+
+        Under load a resting port is woken early, the one that has rested longest: a shorter rest beats a lost call.
+        """
         self._wake(now)
-        return self._free.popleft() if self._free else None
+        if self._free:
+            return self._free.popleft()
+        return self._resting.popleft()[1] if self._resting else None
 
     def give(self, port: int, now: float) -> None:
         """Take `port` back; it rests for `REST` seconds."""
