@@ -12,9 +12,11 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, TextIO
 
-_URI: Final = re.compile(r"\b(sips?|tel):[^\s<>\"',;]+", re.IGNORECASE)
+_URI: Final = re.compile(r"\b(sips?|tel):[^\s<>\"',]+", re.IGNORECASE)
 _IPV4: Final = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![\w.])")
-_IPV6: Final = re.compile(r"(?<![\w:.])\[?(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}\]?(?![\w:])", re.IGNORECASE)
+_IPV6: Final = re.compile(
+    r"\[[0-9a-f:.]*::?[0-9a-f:.]*\]|(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])", re.IGNORECASE
+)
 # Seven digits and more, with the separators people write; shorter ones are ports, counts and extensions.
 _NUMBER: Final = re.compile(r"(?<![\w.:/-])\+?[0-9](?:[ ()/-]?[0-9]){6,18}(?![\w])")
 

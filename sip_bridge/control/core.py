@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
 from sip_bridge.anchor import Anchor
 from sip_bridge.config import BridgeConfig
 from sip_bridge.control.clock import ClockAnchor
 from sip_bridge.control.grants import Grants, Outcome
-from sip_bridge.control.reaper import Reaper
+from sip_bridge.control.media_events import MediaEvents
+from sip_bridge.control.outlets import Outlets, Surroundings
 from sip_bridge.errors import BridgeError
 from sip_bridge.hooks import CallEnded, CallEvent, CallStarted, Route, SdpRole, Side
 from sip_bridge.identity import Caller, identify, interaction_id
@@ -33,38 +33,6 @@ log = logging.getLogger(__name__)
 Message = dict[str, Any]
 
 
-class Outlets(Protocol):
-    """Where the core's words go; none of these may block."""
-
-    def command(self, message: Message) -> None:
-        """Send a JSON command to the media process."""
-
-    def frame(self, frame: bytes) -> None:
-        """Send a binary frame to the media process."""
-
-    def tell(self, message: Message) -> None:
-        """Send a JSON message to the node, if there is one."""
-
-    def tap(self, frame: bytes) -> None:
-        """Send a tap frame to the node, if there is one."""
-
-    def hang_up(self, call: str, reason: str) -> None:
-        """End a call on both sides."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Clocks, randomness and look-ups the core is given."""
-
-    now: Callable[[], float]
-    """Monotonic seconds."""
-    utc_ms: Callable[[], int]
-    mint: Callable[[], str]
-    """A new uuid7, 32 hex digits."""
-    aor: Callable[[str], str] = lambda _: ""
-    """The registered address behind a request URI, or ""."""
-
-
 class Control:
     """The state of one bridge's calls, media, grants and tap."""
 
@@ -72,9 +40,6 @@ class Control:
         self, config: BridgeConfig, router: TrunkRouter, outlets: Outlets, given: Surroundings, journal: Journal
     ) -> None:
         self.counters: Counter[str] = Counter()
-        self.media_stats: Message = {}
-        """The last `stats` event of the media process."""
-        self.stats_at = 0.0
         self.ports = PortPool(*config.rtp_ports)
         self.anchor = Anchor(self.ports, config.address, first_leg=1)
         self.segments = Segments(config.name, given.mint)
@@ -82,17 +47,13 @@ class Control:
         self.ring = ReplayRing()
         self._config = config
         self._router = router
-        self._out = outlets
+        self.out = outlets
         self._given = given
         self._journal = journal
-        self._reaper = Reaper(config.silence_seconds)
+        self.media = MediaEvents(self, config, given)
         self._clock = ClockAnchor()
         self._dumps: dict[str, Message] = {}
         """What the B2BUA journals of each confirmed call."""
-        self._listened: set[int] = set()
-        self._epoch: int | None = None
-        self._origins: dict[tuple[int, str, int], int] = {}
-        """Start of each open origin interval, by leg, origin and session."""
         boot = journal.values.get("boot")
         self._boot = boot if isinstance(boot, str) else given.mint()
         journal.put("boot", self._boot)
@@ -118,8 +79,7 @@ class Control:
         """Release the media of a call (`MediaHook`)."""
         self.anchor.now = self._given.now()
         for leg in self.anchor.view(call).legs:
-            self._reaper.forget(leg.leg)
-            self._listened.discard(leg.leg)
+            self.media.forget(leg.leg)
         self.anchor.ended(call)
         self._sync(call)
 
@@ -173,92 +133,6 @@ class Control:
         self._dumps[call] = sip
         self._sync(call)
 
-    # what the media process tells
-
-    def on_media(self, data: bytes) -> None:
-        """Take one message of the media process: an event (JSON) or a tap frame."""
-        if data[:1] != b"{":
-            if self.ring.add(data, self._given.now()):
-                self._out.tap(data)
-            return
-        event = _object(data)
-        handler = _EVENTS.get(str(event.get("ev")))
-        if handler is None or not handler(self, event):
-            self.counters["media_events_unknown"] += 1
-
-    def _on_hello(self, event: Message) -> bool:
-        legs, epoch = event.get("legs"), event.get("epoch")
-        if not isinstance(legs, list) or not isinstance(epoch, int):
-            return False
-        if self._epoch is not None and epoch != self._epoch:
-            log.error("the media process was restarted")
-            self.counters["media_restarts"] += 1
-        self._epoch = epoch
-        self.anchor.resync([leg for leg in legs if isinstance(leg, int)])
-        self._drain_media()
-        self._out.command({"cmd": "tap", "on": True} if self._config.server else {"cmd": "tap", "on": False})
-        if self._listened:
-            self._out.command({"cmd": "listen", "legs": sorted(self._listened), "on": True})
-        return True
-
-    def _on_stats(self, event: Message) -> bool:
-        self.media_stats, self.stats_at = event, self._given.now()
-        return True
-
-    def _on_error(self, event: Message) -> bool:
-        self.counters["media_errors"] += 1
-        log.error("media refused a command: %s", event.get("text"), extra={"cmd": event.get("cmd")})
-        return True
-
-    def _on_silent(self, event: Message) -> bool:
-        leg, seconds = event.get("leg"), event.get("seconds")
-        if not isinstance(leg, int) or not isinstance(seconds, int | float):
-            return False
-        call = self.anchor.call_of(leg)
-        segment = self.segments.of_call(call) if call else None
-        if call and segment is not None and self._reaper.silent(leg, seconds, segment, self._given.now()):
-            self.counters["reaped"] += 1
-            log.warning("no sound from either phone, hanging up", extra={"call": call, "seconds": seconds})
-            self._out.hang_up(call, "no RTP from either side")
-        return True
-
-    def _on_learned(self, event: Message) -> bool:
-        self.counters["sources_learned"] += 1
-        return True
-
-    def _on_dtmf(self, event: Message) -> bool:
-        self.counters["dtmf"] += 1
-        return True
-
-    def _on_proof(self, event: Message) -> bool:
-        segment = self._segment_of(event.get("leg"))
-        self.counters["proof_mismatches"] += 1
-        log.critical("the run-time proof failed: the whisper was cut", extra={"leg": event.get("leg")})
-        self._out.tell({
-            "t": "proof", "segment": segment, "leg": event.get("leg"), "mismatches": event.get("mismatches"),
-            "at_ns": round(self._given.now() * 1e9),
-        })  # fmt: skip
-        return True
-
-    def _on_origin(self, event: Message) -> bool:
-        leg, session, at_ns, origin = (event.get(name) for name in ("leg", "session", "at_ns", "origin"))
-        if not isinstance(leg, int) or not isinstance(session, int) or not isinstance(at_ns, int):
-            return False
-        key = (leg, str(origin), session)
-        opened = bool(event.get("open"))
-        start = at_ns if opened else self._origins.pop(key, at_ns)
-        if opened:
-            self._origins[key] = at_ns
-        self._out.tell({
-            "t": "origin", "segment": self._segment_of(leg), "leg": leg, "origin": origin, "start_ns": start,
-            "end_ns": None if opened else at_ns, "session": session,
-        })  # fmt: skip
-        return True
-
-    def _on_grant_state(self, event: Message) -> bool:
-        self._apply(self.grants.told(event))
-        return True
-
     # what a node tells (`LinkOwner`)
 
     def announcement(self) -> Iterable[Message]:
@@ -278,13 +152,13 @@ class Control:
         """Take a JSON message of the node; unknown ones are ignored, as the protocol says."""
         match message.get("t"):
             case "grant":
-                self._apply(self.grants.ask(message))
+                self.apply(self.grants.ask(message))
             case "revoke":
-                self._apply(self.grants.revoke(message))
+                self.apply(self.grants.revoke(message))
             case "gain":
-                self._apply(self.grants.gain(message))
+                self.apply(self.grants.gain(message))
             case "listen":
-                self._listen(message)
+                self.media.listen(message)
             case _:
                 self.counters["link_messages_unknown"] += 1
 
@@ -292,16 +166,14 @@ class Control:
         """Pass a whisper chunk on if its session holds a grant."""
         chunk = wire.decode(frame)
         if isinstance(chunk, wire.WhisperChunk) and chunk.session in self.grants:
-            self._out.frame(frame)
+            self.out.frame(frame)
         else:
             self.counters["whisper_chunks_refused"] += 1
 
     def on_link_lost(self) -> None:
         """End every grant: nobody is left to renew them."""
-        self._apply(self.grants.lost())
-        if self._listened:
-            self._out.command({"cmd": "listen", "legs": sorted(self._listened), "on": False})
-            self._listened.clear()
+        self.apply(self.grants.lost())
+        self.media.listen_none()
 
     # time
 
@@ -309,7 +181,7 @@ class Control:
         """Do what is due once a second: the clock anchor."""
         times = self._times()
         if self._clock.due(times["mono_ns"], times["utc_ms"]):
-            self._out.tell({"t": "anchor", **times})
+            self.out.tell({"t": "anchor", **times})
 
     # within
 
@@ -335,7 +207,7 @@ class Control:
 
     def _sync(self, call: str) -> None:
         """Tell everyone what has changed with `call`, and with calls that changed because of it."""
-        self._drain_media()
+        self.drain_media()
         self.segments.media(call, self.anchor.view(call), self._given.now())
         states = self.segments.drain()
         for state in states:
@@ -343,14 +215,15 @@ class Control:
                 self.anchor.two_lines(segment.call, segment.two_lines)
                 if segment.call != call:
                     self._keep(segment.call)
-            self._out.tell(state)
-        self._drain_media()
-        self._apply(self.grants.changed(states))
+            self.out.tell(state)
+        self.drain_media()
+        self.apply(self.grants.changed(states))
         self._keep(call)
 
-    def _drain_media(self) -> None:
+    def drain_media(self) -> None:
+        """Send the media process what the anchor has for it."""
         for command in self.anchor.drain():
-            self._out.command(command)
+            self.out.command(command)
         if self.anchor.next_leg > self._leg_block:
             self._reserve_legs()
 
@@ -368,50 +241,12 @@ class Control:
         if sip is not None and segment is not None:
             self._journal.put(f"call:{call}", {"sip": sip, "media": self.anchor.dump(call), "segment": segment})
 
-    def _listen(self, message: Message) -> None:
-        legs = message.get("legs")
-        if not isinstance(legs, list) or not all(isinstance(leg, int) for leg in legs):
-            return
-        known = [leg for leg in legs if self.anchor.call_of(leg) is not None]
-        if message.get("on"):
-            self._listened.update(known)
-        else:
-            self._listened.difference_update(known)
-        self._out.command({"cmd": "listen", "legs": known, "on": bool(message.get("on"))})
-
-    def _apply(self, outcome: Outcome) -> None:
+    def apply(self, outcome: Outcome) -> None:
+        """Send what follows from a grant's change."""
         for command in outcome.commands:
-            self._out.command(command)
+            self.out.command(command)
         for message in outcome.messages:
-            self._out.tell(message)
-
-    def _segment_of(self, leg: Any) -> str:
-        call = self.anchor.call_of(leg) if isinstance(leg, int) else None
-        segment = self.segments.of_call(call) if call else None
-        return segment.id if segment else ""
+            self.out.tell(message)
 
     def _times(self) -> dict[str, int]:
         return {"mono_ns": round(self._given.now() * 1e9), "utc_ms": self._given.utc_ms()}
-
-
-_EVENTS: dict[str, Callable[[Control, Message], bool]] = {
-    "hello": Control._on_hello,
-    "stats": Control._on_stats,
-    "error": Control._on_error,
-    "silent": Control._on_silent,
-    "learned": Control._on_learned,
-    "dtmf": Control._on_dtmf,
-    "proof": Control._on_proof,
-    "origin": Control._on_origin,
-    "grant_state": Control._on_grant_state,
-}
-
-
-def _object(data: bytes) -> Message:
-    import json
-
-    try:
-        value = json.loads(data)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -20,8 +20,9 @@ from sip_bridge import log as bridge_log
 from sip_bridge.b2bua.core import B2bua
 from sip_bridge.config import BridgeConfig, from_mapping
 from sip_bridge.control.channel import MediaChannel
-from sip_bridge.control.core import Control, Surroundings
+from sip_bridge.control.core import Control
 from sip_bridge.control.figures import Picture, figures, states
+from sip_bridge.control.outlets import Surroundings
 from sip_bridge.control.scrape import ScrapeServer
 from sip_bridge.endpoint import SipShell
 from sip_bridge.errors import BridgeError, ConfigError
@@ -70,7 +71,7 @@ class ControlProcess:
         )
         router.registered = lambda uri: self._registrar.locate(uri) is not None
         self._shell = SipShell(self._layer, descriptors.udp, descriptors.tcp)
-        self._channel = MediaChannel(descriptors.media, self._control.on_media)
+        self._channel = MediaChannel(descriptors.media, self._control.media.take)
         self._link = self._dial()
         self._scrape = ScrapeServer(self._text, lambda: not self._b2bua.draining)
 
@@ -180,11 +181,11 @@ class ControlProcess:
             await asyncio.sleep(1)
 
     def _media_silent(self) -> float:
-        return _now() - max(self._control.stats_at, self._started)
+        return _now() - max(self._control.media.stats_at, self._started)
 
     def _text(self) -> str:
         control, link = self._control, self._link
-        counters = control.media_stats.get("counters")
+        counters = control.media.stats.get("counters")
         picture = Picture(
             calls=len(self._b2bua.calls),
             segments=states(control.segments.live()),

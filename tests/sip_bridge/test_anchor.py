@@ -11,7 +11,9 @@ OFFER, ANSWER, REPEAT = SdpRole.OFFER, SdpRole.ANSWER, SdpRole.REPEAT
 US = "192.0.2.1"
 
 
-def body(host: str, port: int, *rows: str, formats: str = "8 0 101", version: int = 1, c: str = "", m: str = "") -> bytes:
+def body(
+    host: str, port: int, *rows: str, formats: str = "8 0 101", version: int = 1, c: str = "", m: str = ""
+) -> bytes:
     head = ["v=0", f"o=- 42 {version} IN IP4 {host}", "s=-", f"c=IN IP4 {c or host}", "t=0 0"]
     audio = m or f"m=audio {port} RTP/AVP {formats}"
     return "\r\n".join([*head, audio, "a=rtpmap:101 telephone-event/8000", *rows, ""]).encode()

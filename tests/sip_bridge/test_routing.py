@@ -106,7 +106,9 @@ def test_the_most_special_source_wins() -> None:
 
 def test_strangers_are_refused_where_every_trunk_has_its_addresses() -> None:
     phones = Trunk("phones", TrunkSide.PHONES, match=(Source(ipaddress.ip_network("198.51.100.0/24")),))
-    assert routed(TrunkRouter([PBX, phones], OWN), "sip:x@y", Hop("udp", "203.0.113.1", 5060)) == Refuse(403, "Forbidden")
+    assert routed(TrunkRouter([PBX, phones], OWN), "sip:x@y", Hop("udp", "203.0.113.1", 5060)) == Refuse(
+        403, "Forbidden"
+    )
 
 
 @pytest.mark.parametrize(
