@@ -147,13 +147,27 @@ class Host:
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER)
         self._tell()
-        now = clock()
+        legs, lines, buffer, packet = self._ports.legs, relay.lines, relay.buffer, relay.packet
+        due = now = clock()
         while not self.stopping:
-            due = relay.due(now)
-            self._serve(poll(max(0, due - now) / 1e9, BATCH))
+            for number, _ in poll((due - now) / 1e9 if due > now else 0, BATCH):
+                try:
+                    receive, leg, is_rtp = legs[number]
+                    size, source = receive(buffer)
+                except KeyError:
+                    due = self._obey(number, due)
+                    continue
+                except OSError:
+                    continue  # nothing waits after all, or an ICMP error of an earlier send
+                now = clock()
+                if is_rtp:
+                    packet(lines[leg], size, source, now)
+                else:
+                    relay.report(lines[leg], bytes(buffer[:size]), source, now)
             now = clock()
             if now >= due:
                 self._flush(relay.tick(now))
+                due = now + relay.period()
                 if now - self._parent_ns > PARENT_NS:
                     self._parent_ns = now
                     if self._orphaned():
@@ -161,38 +175,21 @@ class Host:
             if relay.events:
                 self._tell()
 
-    def _serve(self, ready: list[tuple[int, int]]) -> None:
-        relay, legs, clock = self.relay, self._ports.legs, time.monotonic_ns
-        lines, buffer, packet = relay.lines, relay.buffer, relay.packet
-        for number, _ in ready:
-            entry = legs.get(number)
-            if entry is None:
-                if number == self._control.fileno():
-                    self._obey()
-                continue
-            receive, leg, is_rtp = entry
-            try:
-                size, source = receive(buffer)
-            except OSError:
-                continue  # nothing waits after all, or an ICMP error of an earlier send
-            if is_rtp:
-                packet(lines[leg], size, source, clock())
-            else:
-                relay.report(lines[leg], bytes(buffer[:size]), source, clock())
-
-    def _obey(self) -> None:
-        for _ in range(MESSAGES):
+    def _obey(self, number: int, due: int) -> int:
+        """Take what control says, if it is control that can be read; return when the next tick is due."""
+        for _ in range(MESSAGES if number == self._control.fileno() else 0):
             try:
                 data = self._control.recv(LARGEST_MESSAGE)
             except OSError:
-                return
+                break
             if not data:
-                return
+                break
             now = time.monotonic_ns()
             if data[:1] == b"{":
                 self.relay.command(data, now)
             else:
                 self.relay.whisper(data, now)
+        return min(due, time.monotonic_ns() + self.relay.period())
 
     def _flush(self, frames: list[bytes]) -> None:
         for frame in frames:

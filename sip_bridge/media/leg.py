@@ -41,11 +41,11 @@ MAJORITY: Final = 3
 """Of these, so many from one source make it the phone's."""
 LEAST_CAP: Final = 100
 """Packets a second any stream may have: twice the usual 50, room for doubled DTMF packets and bursts that catch up."""
-BURST_NS: Final = 1_000_000_000
-"""A second's worth may come at once: what waits in the socket while the relay is started again."""
 MAX_DROPOUT: Final = 3000
 """A larger step in sequence numbers is a restarted source, not loss (RFC 3550, A.1)."""
 MAX_MISORDER: Final = 100
+LONGEST_MOVE: Final = 480_000
+"""Units of transit time (10 s at 48 kHz) above which a clock was set, and is no jitter."""
 _NAMES: Final = {
     "pcmu": Kind.PCMU,
     "pcma": Kind.PCMA,
@@ -78,76 +78,47 @@ def clock_rate(codecs: Mapping[int, str]) -> int:
     return 8000
 
 
+class Current:
+    """The packet under way, one for the whole relay: it stays in the processor's cache, legs do not."""
+
+    __slots__ = ("buffer", "end", "fresh", "kind", "proof", "second", "seq", "size", "start", "timestamp", "view")
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(2048)
+        """One socket read fills it; `start`, `end` and `size` say how far."""
+        self.view = memoryview(self.buffer)
+        self.proof = ProofTable()
+        self.second = self.seq = self.timestamp = self.start = self.end = self.size = 0
+        """The header as it was received; `second` is marker and payload type."""
+        self.kind: int = Kind.OTHER
+        self.fresh = False
+        """The packet is newer than all before it, not late or a copy."""
+
+
 class Leg:
     """The receiving half of one phone's media.
 
-    `receive` is the first code that sees a packet. It leaves the header of the last packet it took in `second`, `seq`,
-    `timestamp`, `start`, `end`, `size` for the sending half: no object is made per packet but the payload itself.
+    `receive` is the first code that sees a packet. It leaves the header in the `Current` it was given: no object is
+    made per packet but the payload itself, and few of the leg's own are written.
     """
 
-    __slots__ = (
-        "_buffer",
-        "_due",
-        "_highest",
-        "_interval",
-        "_left",
-        "_sample_ns",
-        "_seen",
-        "_transit",
-        "_view",
-        "codecs",
-        "customer",
-        "dropped",
-        "end",
-        "expected",
-        "fresh",
-        "held",
-        "highest_cycles",
-        "id",
-        "jitter",
-        "kind",
-        "kinds",
-        "last_digit",
-        "last_ns",
-        "learn",
-        "learned",
-        "listened",
-        "octets",
-        "packets",
-        "peer",
-        "port",
-        "proof",
-        "ptime",
-        "recv",
-        "remote",
-        "renewed",
-        "reordered",
-        "resumed",
-        "rtcp",
-        "second",
-        "segment",
-        "send",
-        "seq",
-        "silent_s",
-        "size",
-        "source",
-        "ssrc",
-        "start",
-        "timestamp",
-        "two_lines",
-        "unsaid",
+    # What every packet touches comes first: with thousands of legs, each cache line counts.
+    __slots__ = (  # noqa: RUF023
+        "source", "id", "_current", "_proven", "kinds", "credit", "ssrc", "highest", "packets", "last_ns", "_sample_ns",
+        "_transit", "jitter", "kind", "send", "renewed", "listened", "_left", "cap", "_base", "_seen", "codecs",
+        "customer", "dropped", "held", "last_digit", "learn", "learned", "peer", "port", "ptime", "recv", "remote",
+        "reordered", "resumed", "rtcp", "segment", "silent_s", "two_lines", "unsaid",
     )  # fmt: skip
 
-    def __init__(self, opened: Open, buffer: bytearray) -> None:
+    def __init__(self, opened: Open, current: Current) -> None:
         self.id = opened.leg
         self.port = opened.port
         self.customer = opened.customer
         self.peer = opened.peer
         self.segment = opened.segment
-        self._buffer = buffer
-        self._view = memoryview(buffer)
+        self._current = current
         # What an agent's phone sends goes to a customer, and is proven there.
-        self.proof = None if opened.customer else ProofTable()
+        self._proven = not opened.customer
         self.codecs: Mapping[int, str] = {}
         self.kinds = kinds({})
         self.ptime = 20
@@ -166,20 +137,21 @@ class Leg:
         """The SSRC in an earlier life of the process: it is no new source."""
         self.renewed = True
         """The source is a new one since the sending half last looked."""
-        self.fresh = False
-        """The packet is newer than all before it, not late or a copy."""
-        self._highest = 0
-        self.highest_cycles = 0
+        self.highest = 0
+        """Extended highest sequence number (RFC 3550, 6.4.1)."""
+        self._base = 0
+        """What `highest` would be if no packet were ever due."""
         self.kind: int = Kind.OTHER
-        self.second = self.seq = self.timestamp = self.start = self.end = self.size = 0
-        self.packets = self.octets = self.expected = self.reordered = 0
+        self.packets = self.reordered = 0
         self.dropped = [0] * len(Dropped)
         self.jitter = 0
         """Interarrival jitter in timestamp units, times 16 (RFC 3550, A.8)."""
         self._transit = 0
         self._sample_ns = 125_000
-        self._interval = 1_000_000_000 // LEAST_CAP
-        self._due = 0
+        self.cap = LEAST_CAP
+        """Packets a second."""
+        self.credit = 2 * LEAST_CAP
+        """Packets that may still come before `refill`."""
         self.last_ns = 0
         self.silent_s = 0
         self.last_digit = -1
@@ -193,13 +165,14 @@ class Leg:
         self.two_lines = command.two_lines
         self._sample_ns = 1_000_000_000 // clock_rate(command.codecs)
         # Twice the negotiated rate: a phone may send a digit beside its audio.
-        self._interval = 1_000_000_000 // max(LEAST_CAP, 2 * (1000 // command.ptime))
+        self.cap = max(LEAST_CAP, 2 * (1000 // command.ptime))
         self.rtcp = command.rtcp
         if command.remote != self.remote or command.learn != self.learn:
             self.remote = self.source = command.remote
             self.learn, self.learned = command.learn, False
             self._left = WINDOW if command.learn else 0
             self._seen = {}
+            self.ssrc = None if self._left else self.ssrc
 
     def learned_at(self, source: Address) -> None:
         """Lock to a source that was learned in an earlier life of the process."""
@@ -229,87 +202,87 @@ class Leg:
         return (self.jitter >> 4) * self._sample_ns // 100_000
 
     @property
-    def highest(self) -> int:
-        """Extended highest sequence number (RFC 3550, 6.4.1)."""
-        return self.highest_cycles << 16 | self._highest
+    def expected(self) -> int:
+        """Packets that should have come."""
+        return self.highest - self._base
+
+    def refill(self) -> None:
+        """Let a second's worth of packets pass; called once a second. One more second's worth may be saved up."""
+        self.credit = min(self.credit + self.cap, 2 * self.cap)
 
     def receive(self, size: int, source: Address, now: int) -> bytes | Dropped:
         """Take the packet of `size` octets in the buffer, come from `source` at `now` ns; return its payload."""
+        current = self._current
         if source != self.source and not self._learn(size, source):
             self.dropped[Dropped.FOREIGN] += 1
             return Dropped.FOREIGN
-        first, second, seq, timestamp, ssrc = HEADER.unpack_from(self._buffer)
+        first, second, seq, timestamp, ssrc = HEADER.unpack_from(current.buffer)
         if first == VERSION_2 and HEADER_SIZE <= size <= MAX_PACKET:
-            self.start, self.end = HEADER_SIZE, size
+            start, end = HEADER_SIZE, size
         else:
-            where = bounds(self._buffer, size)
+            where = bounds(current.buffer, size)
             if isinstance(where, BadRtp):
                 self.dropped[Dropped.MALFORMED] += 1
                 return Dropped.MALFORMED
-            self.start, self.end = where
-        if self._left:
-            self._left = 0  # the signalled address speaks: nothing is left to learn
-        payload = bytes(self._view[self.start : self.end])
-        if self.proof is not None:
-            self.proof.note(timestamp, payload)
+            start, end = where
+        payload = bytes(current.view[start:end])
+        if self._proven:
+            current.proof.note(self.id, timestamp, payload)
         if rtcp.MUX_FIRST <= second <= rtcp.MUX_LAST:
             return Dropped.RTCP
-        # Generic cell rate algorithm: `_due` runs ahead of now by what was sent too early.
-        due = self._due
-        if due - now > BURST_NS:
+        if self.credit <= 0:
             self.dropped[Dropped.CAPPED] += 1
             return Dropped.CAPPED
-        self._due = (due if due > now else now) + self._interval
-        self.second, self.seq, self.timestamp, self.size = second, seq, timestamp, size
-        self.kind = self.kinds[second & 0x7F]
-        self._count(seq, timestamp, ssrc, now)
+        self.credit -= 1
+        current.second, current.seq, current.timestamp = second, seq, timestamp
+        current.start, current.end, current.size = start, end, size
+        current.kind = self.kind = self.kinds[second & 0x7F]
+        self._count(current, ssrc, now)
         return payload
 
-    def _count(self, seq: int, timestamp: int, ssrc: int, now: int) -> None:
+    def _count(self, current: Current, ssrc: int, now: int) -> None:
         self.packets += 1
-        self.octets += self.end - self.start
         self.last_ns = now
-        transit = now // self._sample_ns - timestamp
+        transit = now // self._sample_ns - current.timestamp
         if ssrc == self.ssrc:
-            if seq == (self._highest + 1) & M16:
-                self.fresh = True
-                self.expected += 1
-                self._highest = seq
-                if not seq:
-                    self.highest_cycles += 1
+            if current.seq == (self.highest + 1) & M16:
+                current.fresh = True
+                self.highest += 1
             else:
-                self._step(seq)
+                current.fresh = self._step(current.seq)
             moved = transit - self._transit
-            if -MAX_DROPOUT * 160 < moved < MAX_DROPOUT * 160:
+            if -LONGEST_MOVE < moved < LONGEST_MOVE:
                 self.jitter += (moved if moved >= 0 else -moved) - (self.jitter + 8 >> 4)
         else:
-            self._renew(seq, ssrc)
+            current.fresh = True
+            self._renew(current.seq, ssrc)
         self._transit = transit
 
-    def _step(self, seq: int) -> None:
-        """Count a packet that is not the next one."""
-        ahead = newer(seq, self._highest)
-        self.fresh = ahead > 0 or ahead < -MAX_MISORDER
-        if not self.fresh:
+    def _step(self, seq: int) -> bool:
+        """Count a packet that is not the next one; tell whether it is newer than all before it."""
+        ahead = newer(seq, self.highest & M16)
+        if -MAX_MISORDER <= ahead <= 0:
             self.reordered += 1
-            return
+            return False
+        forward = (seq - self.highest) & M16
+        self.highest += forward
         # RFC 3550, A.1: a very large step is a source that began anew, its distance is no loss.
-        self.expected += ahead if 0 < ahead < MAX_DROPOUT else 1
-        if seq < self._highest:
-            self.highest_cycles += 1
-        self._highest = seq
+        if not 0 < ahead < MAX_DROPOUT:
+            self._base += forward - 1
+        return True
 
     def _renew(self, seq: int, ssrc: int) -> None:
+        self._left = 0  # the source speaks: nothing is left to learn
         self.ssrc = ssrc
-        self.fresh = True
         self.renewed = self.renewed or ssrc != self.resumed
         self.resumed = None
-        self.expected += 1
-        self._highest = seq
+        expected = self.expected + 1
+        self.highest = seq
+        self._base = seq - expected
 
     def _learn(self, size: int, source: Address) -> bool:
         """Count a packet of the learning window and tell whether it may pass."""
-        if not self._left or isinstance(bounds(self._buffer, size), BadRtp):
+        if not self._left or isinstance(bounds(self._current.buffer, size), BadRtp):
             return False
         self._left -= 1
         seen = self._seen[source] = self._seen.get(source, 0) + 1

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from .commands import Address
 from .g711 import RATE, Law, silence
 from .grants import BargeAudio, WhisperAudio
-from .leg import LAWS, Kind, Leg
+from .leg import LAWS, Current, Kind, Leg
 from .mix import Mixer
 from .rtp import HEADER, M16, M32, NUMBERS, VERSION_2, later, newer
 
@@ -57,11 +57,17 @@ class Send(Protocol):
 class Outbound:
     """The stream to one phone; `mixer` is private to the two kinds of it."""
 
-    def __init__(self, leg: Leg, buffer: bytearray, send: Send, entropy: Callable[[int], bytes]) -> None:
+    # What every packet touches comes first: with thousands of streams, each cache line counts.
+    __slots__ = (  # noqa: RUF023
+        "leg", "_current", "_send", "_mixer", "ssrc", "seq_offset", "ts_offset", "seq", "timestamp", "carrier_ns",
+        "packets", "octets", "_inserted", "_memory", "comfort_ns", "generated_ns", "fed_ns", "next_ns", "generated",
+        "mixed", "failed", "law", "marked", "_old_offset", "_boundary", "_late",
+    )  # fmt: skip
+
+    def __init__(self, leg: Leg, current: Current, send: Send, entropy: Callable[[int], bytes]) -> None:
         self.leg = leg
         """The phone's own leg: payload types, packet time, and where it is."""
-        self._buffer = buffer
-        self._view = memoryview(buffer)
+        self._current = current
         self._send = send
         self._mixer = Mixer()
         numbers = entropy(10)
@@ -71,8 +77,8 @@ class Outbound:
         self.timestamp = int.from_bytes(numbers[6:])
         self.seq_offset = 0
         self.ts_offset = 0
-        self.sent_ns = 0
-        """When the carrier's last packet passed; 0 before the first."""
+        self.comfort_ns = 0
+        """When the carrier's last comfort noise passed; 0 before the first."""
         self.carrier_ns = 0
         """When the carrier's last packet that was no comfort noise passed."""
         self.generated_ns = 0
@@ -105,6 +111,7 @@ class Outbound:
         remote = leg.source
         if not leg.send or remote is None:
             return False
+        current = self._current
         moved = source.renewed
         if moved:
             self._anchor(source, now)
@@ -113,16 +120,19 @@ class Outbound:
             before = self.ts_offset
             offset = self._rejoin(source, now)
             moved = moved or before != self.ts_offset
-        seq = (source.seq + offset) & M16
-        timestamp = (source.timestamp + self.ts_offset) & M32
-        if source.fresh:
+        seq = (current.seq + offset) & M16
+        timestamp = (current.timestamp + self.ts_offset) & M32
+        if current.fresh:
             self.seq = seq
             self.timestamp = timestamp
-        self.sent_ns = now
-        if source.kind != Kind.COMFORT_NOISE:
+        if current.kind == Kind.COMFORT_NOISE:
+            self.comfort_ns = now
+        else:
             self.carrier_ns = now
-        NUMBERS.pack_into(self._buffer, 2, seq, timestamp, self.ssrc)
+        NUMBERS.pack_into(current.buffer, 2, seq, timestamp, self.ssrc)
         self._deliver(source, payload, remote, now)
+        self.packets += 1
+        self.octets += len(payload)
         return moved
 
     def generate(self, now: int) -> bool:
@@ -170,13 +180,13 @@ class Outbound:
         """Go on with the numbers of an earlier life."""
         self.ssrc = frozen["ssrc"]
         self.seq_offset, self.ts_offset = frozen["seq_offset"], frozen["ts_offset"]
-        self.seq, self.timestamp, self.sent_ns = frozen["seq"], frozen["ts"], frozen["sent_ns"]
-        if self.sent_ns:
+        self.seq, self.timestamp, self.carrier_ns = frozen["seq"], frozen["ts"], frozen["sent_ns"]
+        if self.carrier_ns:
             # `seq` is from the last change of the offsets: stay ahead of what was sent since, should a new source come.
-            passed = max(0, now - self.sent_ns) // (self.leg.ptime * 1_000_000)
+            passed = max(0, now - self.carrier_ns) // (self.leg.ptime * 1_000_000)
             self.seq = (self.seq + passed) & M16
             self.timestamp = (self.timestamp + passed * self.leg.ptime * RATE // 1000) & M32
-            self.sent_ns = now
+            self.carrier_ns = now
 
     def hush(self, session: int) -> None:
         """Let nothing more of `session` be heard."""
@@ -188,16 +198,17 @@ class Outbound:
     def _voices_on(self, payload: bytes, law: Law, now: int) -> bytes | None:
         return self._mixer.blend(payload, law, now)
 
-    def _blended(self, source: Leg, payload: bytes, now: int) -> bool:
+    def _blended(self, payload: bytes, now: int) -> bool:
         """Mix whoever speaks into the packet in the buffer; tell whether it was changed."""
-        law = LAWS.get(source.kind)
+        current = self._current
+        law = LAWS.get(current.kind)
         if law is None:
             return False
         self.law = law
         mixed = self._mixer.blend(payload, law, now)
         if mixed is None:
             return False
-        self._view[source.start : source.end] = mixed
+        current.view[current.start : current.end] = mixed
         self.mixed += 1
         return True
 
@@ -213,14 +224,14 @@ class Outbound:
         if self.last_ns:
             self.seq = (self.seq + 1) & M16
             self.timestamp = self._after(source.ptime * RATE // 1000, now)
-        self.seq_offset = (self.seq - source.seq) & M16
-        self.ts_offset = (self.timestamp - source.timestamp) & M32
+        self.seq_offset = (self.seq - self._current.seq) & M16
+        self.ts_offset = (self.timestamp - self._current.timestamp) & M32
         self._inserted, self._memory = False, 0
 
     @property
     def last_ns(self) -> int:
         """When the newest packet was sent; 0 before the first."""
-        return max(self.sent_ns, self.generated_ns)
+        return max(self.carrier_ns, self.comfort_ns, self.generated_ns)
 
     def _after(self, frame: int, now: int) -> int:
         """Return the timestamp of a packet sent now: whole frames after the last one, at least one."""
@@ -243,22 +254,25 @@ class Outbound:
 
     def _rejoin(self, source: Leg, now: int) -> int:
         """Return the sequence offset for a packet of the carrier after packets of ours."""
+        current = self._current
         self._memory -= self._memory > 0
-        if not source.fresh:
-            return self._old_offset if newer(source.seq, self._boundary) <= 0 else self.seq_offset
+        if not current.fresh:
+            return self._old_offset if newer(current.seq, self._boundary) <= 0 else self.seq_offset
         if self._inserted:
-            behind = -later(source.timestamp + self.ts_offset & M32, self.timestamp)
+            behind = -later(current.timestamp + self.ts_offset & M32, self.timestamp)
             self._late += 1
             if behind < 0:
                 self._inserted = False
             elif behind > FAR_BEHIND or self._late > LATE:
-                self.ts_offset = (self._after(source.ptime * RATE // 1000, now) - source.timestamp) & M32
+                self.ts_offset = (self._after(source.ptime * RATE // 1000, now) - current.timestamp) & M32
                 self._inserted = False
         return self.seq_offset
 
 
 class AgentOutbound(Outbound):
     """The stream to an agent's phone: the one with an ear for supervisors."""
+
+    __slots__ = ()
 
     def speak(self, audio: WhisperAudio | BargeAudio, now: int) -> None:
         """Let the agent hear `audio`."""
@@ -267,25 +281,25 @@ class AgentOutbound(Outbound):
 
     def _deliver(self, source: Leg, payload: bytes, remote: Address, now: int) -> None:
         if self._mixer.active:
-            self._blended(source, payload, now)
-        self._transmit(self._view[: source.size], remote)
-        self.packets += 1
-        self.octets += len(payload)
+            self._blended(payload, now)
+        self._transmit(self._current.view[: self._current.size], remote)
 
 
 class CustomerOutbound(Outbound):
     """The stream to a customer's phone: every packet has an origin, and passthrough is proven."""
 
+    __slots__ = ("_alarm", "_told", "barging", "mismatches")
+
     def __init__(
         self,
         leg: Leg,
-        buffer: bytearray,
+        current: Current,
         send: Send,
         entropy: Callable[[int], bytes],
         alarm: Callable[[Leg], None],
         told: Callable[[Leg, Origin, int, bool, int], None],
     ) -> None:
-        super().__init__(leg, buffer, send, entropy)
+        super().__init__(leg, current, send, entropy)
         self._alarm = alarm
         self._told = told
         self.barging: int | None = None
@@ -305,13 +319,11 @@ class CustomerOutbound(Outbound):
             self.barging = None
 
     def _deliver(self, source: Leg, payload: bytes, remote: Address, now: int) -> None:
-        if self._mixer.active and self._blended(source, payload, now):
+        if self._mixer.active and self._blended(payload, now):
             self._barged(now)
         else:
             self._prove(source, payload)
-        self._transmit(self._view[: source.size], remote)
-        self.packets += 1
-        self.octets += len(payload)
+        self._transmit(self._current.view[: self._current.size], remote)
 
     def _voices_on(self, payload: bytes, law: Law, now: int) -> bytes | None:
         mixed = super()._voices_on(payload, law, now)
@@ -321,11 +333,12 @@ class CustomerOutbound(Outbound):
 
     def _prove(self, source: Leg, payload: bytes) -> None:
         """Check the very bytes about to be sent; put the received ones back if they differ."""
-        going = bytes(self._view[source.start : source.end])
-        if source.proof is None or source.proof.holds(source.timestamp, going):
+        current = self._current
+        going = bytes(current.view[current.start : current.end])
+        if source.customer or current.proof.holds(source.id, current.timestamp, going):
             return
         self.mismatches += 1
-        self._view[source.start : source.end] = payload
+        current.view[current.start : current.end] = payload
         self._alarm(source)
 
     def _barged(self, now: int) -> None:

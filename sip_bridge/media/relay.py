@@ -15,13 +15,13 @@ from sip_bridge.link.wire import TapRow
 from . import commands, memory
 from .commands import Address, BadCommand
 from .grants import Ask
-from .leg import LAWS, Dropped, Kind, Leg
+from .leg import LAWS, Current, Dropped, Kind, Leg
 from .line import TOTALS, Line
 from .outbound import AgentOutbound, CustomerOutbound, Origin, Send
 from .reports import Reporter
 from .speech import Speech
 from .state import Record, StateFile
-from .tap import Tap
+from .tap import FAST_NS, SLOW_NS, Tap
 
 ROUND_NS: Final = 100_000_000
 """One slice of the legs is looked after every 100 ms, so that no turn of the loop is long."""
@@ -61,9 +61,9 @@ class Relay:
         first_port: int = 0,
         leak_whisper: bool = False,
     ) -> None:
-        self.buffer = bytearray(2048)
-        """The packet under way; one socket read fills it."""
-        self._view = memoryview(self.buffer)
+        self.current = Current()
+        self.buffer = self.current.buffer
+        """Where the host puts the next packet."""
         self._ports = ports
         self._entropy = entropy
         self._utc_offset_ns = utc_offset_ns
@@ -73,6 +73,7 @@ class Relay:
         self._cname = entropy(8).hex().encode()  # RFC 7022, 4.2: random, and nothing about who we are
         self.lines: dict[int, Line] = {}
         self._taken: set[int] = set()
+        self._listened: frozenset[int] = frozenset()
         self.tap = Tap(epoch)
         self.events: deque[Event] = deque(maxlen=MOST_EVENTS)
         self.counters = dict.fromkeys(("commands_refused", "proof_mismatches", "bad_records", "legs_opened"), 0)
@@ -89,7 +90,7 @@ class Relay:
         payload = leg.receive(size, source, now)
         if payload.__class__ is not bytes:
             if payload is Dropped.RTCP:
-                self.report(line, bytes(self._view[:size]), source, now)
+                self.report(line, bytes(self.buffer[:size]), source, now)
             return
         target = line.target
         if target is not None:
@@ -100,9 +101,9 @@ class Relay:
                 self._save(line)
                 self._save(self.lines[target.leg.id])
         if self.tap.on:
-            self.tap.packet(leg, payload, now)
-        if leg.kind == Kind.DTMF and leg.timestamp != leg.last_digit:
-            leg.last_digit = leg.timestamp
+            self.tap.packet(leg, self.current, payload, now)
+        if leg.kind == Kind.DTMF and self.current.timestamp != leg.last_digit:
+            leg.last_digit = self.current.timestamp
             self.events.append({"ev": "dtmf", "leg": leg.id})
 
     def feed(self, leg: int, data: bytes, source: Address, now: int) -> None:
@@ -129,11 +130,11 @@ class Relay:
             self._look_after(now)
         return self.tap.flush(now)
 
-    def due(self, now: int) -> int:
-        """Return when `tick` should next be called."""
-        at = now + SPEAKING_NS if self.speech.speaking else self._round_ns
-        flush = self.tap.due()
-        return at if flush is None or flush > at else flush
+    def period(self) -> int:
+        """Return how long `tick` may be put off, in ns."""
+        if self.speech.speaking:
+            return SPEAKING_NS
+        return FAST_NS if self._listened else SLOW_NS
 
     # ---- commands
 
@@ -209,14 +210,13 @@ class Relay:
         senders = self._ports.open(command.port, command.leg)
         if senders is None:
             return None
-        buffer = self.buffer
-        leg = Leg(command, buffer)
+        leg = Leg(command, self.current)
         leg.last_ns = now
         out: AgentOutbound | CustomerOutbound
         if command.customer:
-            out = CustomerOutbound(leg, buffer, senders[0], self._entropy, self._alarm, self._origin)
+            out = CustomerOutbound(leg, self.current, senders[0], self._entropy, self._alarm, self._origin)
         else:
-            out = AgentOutbound(leg, buffer, senders[0], self._entropy)
+            out = AgentOutbound(leg, self.current, senders[0], self._entropy)
         reporter = Reporter(senders[0], senders[1], self._cname, self._entropy, now)
         self._taken.add(leg.port)
         line = self.lines[leg.id] = Line(leg, out, reporter)
@@ -241,6 +241,7 @@ class Relay:
         self._ports.close(line.leg.port)
         del self.lines[leg]
         self._taken.discard(line.leg.port)
+        self._listened -= {leg}
         self.speech.speaking.discard(leg)
         peer = self.lines.get(line.leg.peer)
         if peer is not None and peer.target is line.out:
@@ -256,6 +257,7 @@ class Relay:
             line = self.lines.get(leg)
             if line is not None:
                 line.leg.listened = command.on
+                self._listened = (self._listened | {leg}) if command.on else self._listened - {leg}
                 self._save(line)
 
     def _pair(self, leg: int) -> None:
@@ -296,12 +298,12 @@ class Relay:
 
     def _leak_whisper(self, line: Line, payload: bytes, now: int) -> None:
         """Break the promise on purpose, as LIVEMON_TEST_LEAK_WHISPER asks: the proof must notice."""
-        law = LAWS.get(line.leg.kind)
+        law = LAWS.get(self.current.kind)
         if line.leg.customer or law is None or not line.out.mixer.active:
             return
         mixed = line.out.mixer.blend(payload, law, now)
         if mixed is not None:
-            self._view[line.leg.start : line.leg.end] = mixed
+            self.current.view[self.current.start : self.current.end] = mixed
 
     # ---- time
 
@@ -313,6 +315,7 @@ class Relay:
             if mine or line.leg.id in self.speech.speaking:
                 rows.append(line.row())
             if mine:
+                line.leg.refill()
                 self._silent(line.leg, now)
                 line.reporter.give(line.leg, line.out, now + self._utc_offset_ns, now)
                 if line.leg.learned and line.leg.unsaid:
@@ -361,5 +364,7 @@ class Relay:
             raise
         self._pair(command.leg)
         self.tap.on = self.tap.on or bool(record["tap"])
+        if line.leg.listened:
+            self._listened |= {command.leg}
         if session is not None:
             self._origin(line.leg, Origin.BARGE, session, False, now)

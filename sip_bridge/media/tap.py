@@ -8,7 +8,7 @@ from typing import Final
 from sip_bridge.link import wire
 from sip_bridge.link.wire import TapRow, head, packet_record, row_record
 
-from .leg import Kind, Leg
+from .leg import Current, Kind, Leg
 
 FAST_NS: Final = 2_000_000
 """Flush for legs somebody listens to: the wait it adds is below what can be noticed."""
@@ -45,13 +45,13 @@ class Tap:
         """The tick of the newest frame."""
         self._frames: list[bytes] = []
 
-    def packet(self, leg: Leg, payload: bytes, now: int) -> None:
+    def packet(self, leg: Leg, current: Current, payload: bytes, now: int) -> None:
         """Record the packet `leg` has just received."""
-        kind = leg.kind
+        kind = current.kind
         flags = FLAGS[kind] if kind > Kind.PCMA else 0
         if kind == Kind.DTMF and payload:
             payload = b"\0" + payload[1:]  # RFC 4733, 2.3: the first octet is the digit
-        record = packet_record(leg.id, leg.seq, leg.second, flags, leg.timestamp, now // 1000, payload)
+        record = packet_record(leg.id, current.seq, current.second, flags, current.timestamp, now // 1000, payload)
         batch = self.fast if leg.listened else self.slow
         records = batch.records
         if not records:
@@ -76,11 +76,6 @@ class Tap:
         if frames:
             self._frames = []
         return frames
-
-    def due(self) -> int | None:
-        """Return when the next flush is due, or None while nothing waits."""
-        times = [batch.since_ns + batch.period_ns for batch in (self.fast, self.slow) if batch.records]
-        return 0 if self._frames else min(times, default=None)
 
     def _cut(self, batch: Batch) -> None:
         self._frames.append(self._head(wire.PACKETS, len(batch.records)) + b"".join(batch.records))
