@@ -43,9 +43,7 @@ async def heard(ask: Ask) -> Reply | Response:
     return Response(message.body, media_type="application/json")
 
 
-ROUTES = (
-    Route("/demo/heard", "GET", heard, None, None, "signed_in", summary="What the demo's phones hear, in dBFS."),
-)
+ROUTES = (Route("/demo/heard", "GET", heard, None, None, "signed_in", summary="What the demo's phones hear, in dBFS."),)
 
 
 def links(text: str) -> tuple[EnterLink, ...]:
