@@ -126,6 +126,8 @@ class LeanSender:
 class Peer:
     """One browser: its ICE agent, its DTLS transport, three slots towards it and its microphone."""
 
+    kind: Final = "webrtc"
+
     def __init__(
         self,
         udp: UdpPort,
@@ -153,6 +155,15 @@ class Peer:
     def connected(self) -> bool:
         """Whether audio can flow."""
         return self._srtp is not None and not self._path.closed
+
+    def forward(self, slot: int, packet: TapPacket, codec: str) -> bool:
+        """Send a tapped packet in `slot`; False when it was not sent."""
+        return slot < len(self.senders) and self.senders[slot].forward(packet, codec)
+
+    def cut(self, slot: int) -> None:
+        """End the source of `slot`; the next packet there begins a new one."""
+        if slot < len(self.senders):
+            self.senders[slot].cut()
 
     def answer(self) -> str:
         """Return the SDP answer to the newest offer."""
