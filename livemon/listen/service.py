@@ -101,6 +101,7 @@ class ListenService:
             self._sessions.pop(live.id, None)
             raise
         if live.core.state is State.CLOSED:
+            self._stop_hearing(live, live.core.refused)
             raise Refused(live.core.refused, "Refused while the session was being opened.")
         answer = "" if offer is None else self._attach_peer(live, offer)
         self._attach_call(live, live.call)

@@ -178,8 +178,8 @@ async def test_a_right_withdrawn_while_the_record_is_written_counts(calls: Calls
     with pytest.raises(Refused, match="signed_out"):
         await opening
     assert calls.live["call-1"].bridge.log == []
-    assert audit.kinds() == ["listen.start", "listen.stop"]
     await service.aclose()
+    assert audit.kinds() == ["listen.start", "listen.stop"]
 
 
 async def test_a_withdrawn_right_cuts_the_audio_at_once(service: ListenService) -> None:
