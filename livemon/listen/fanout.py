@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from livemon.listen.ports import BridgePort
-from sip_bridge.link.wire import TapPacket
+from sip_bridge.link.wire import TapPacket, TapRow
 
 Tap = Callable[[TapPacket], None]
+RowTap = Callable[[TapRow, float], None]
 
 
 class Fanout:
@@ -15,6 +16,7 @@ class Fanout:
 
     def __init__(self) -> None:
         self._taps: dict[str, dict[int, tuple[Tap, ...]]] = {}
+        self._rows: dict[tuple[str, int], tuple[RowTap, ...]] = {}
 
     def add(self, bridge_name: str, bridge: BridgePort, leg: int, tap: Tap) -> None:
         """Let `tap` take the packets of `leg`."""
@@ -43,3 +45,21 @@ class Fanout:
         if legs is not None:
             for tap in legs.get(packet.leg, ()):
                 tap(packet)
+
+    def watch(self, bridge_name: str, leg: int, tap: RowTap) -> None:
+        """Let `tap` take the rows of `leg`."""
+        self._rows[bridge_name, leg] = (*self._rows.get((bridge_name, leg), ()), tap)
+
+    def unwatch(self, tap: RowTap) -> None:
+        """Let `tap` take no more rows."""
+        for key, taps in list(self._rows.items()):
+            left = tuple(other for other in taps if other != tap)
+            if left:
+                self._rows[key] = left
+            else:
+                del self._rows[key]
+
+    def on_row(self, row: TapRow, bridge_name: str, now: float) -> None:
+        """Hand one row on; `now` in seconds of the service's clock."""
+        for tap in self._rows.get((bridge_name, row.leg), ()):
+            tap(row, now)

@@ -17,7 +17,7 @@ from livemon.listen.ports import AuditEvent, AuditValue, LegMedia, LiveCall
 from livemon.listen.rtp import CLOCKS
 from livemon.listen.session import Session, State
 from livemon.listen.uplink import HOLD_S, Piece, Reorder
-from sip_bridge.link.wire import FLAG_COMFORT_NOISE, FLAG_DTMF, TapPacket, WhisperChunk
+from sip_bridge.link.wire import FLAG_COMFORT_NOISE, FLAG_DTMF, TapPacket, TapRow, WhisperChunk
 
 AGENT, CUSTOMER, OTHERS = range(3)
 """Slots towards the browser."""
@@ -112,11 +112,6 @@ class LiveSession:
         self._mic_decoder = ToUlaw("PCMU")
         self._taps: list[tuple[int, Tap]] = []
 
-    @property
-    def agent_leg(self) -> int | None:
-        """The leg a whisper goes to."""
-        return None if self.call.agent_leg is None else self.call.agent_leg.leg
-
     def take_forwarded(self) -> bool:
         """Return whether audio went to the browser since the last call."""
         forwarded, self.forwarded = self.forwarded, False
@@ -134,16 +129,23 @@ class LiveSession:
         self._taps += [(media.leg, _OtherTap(self, media)) for media in call.other_legs]
         for leg, tap in self._taps:
             fanout.add(call.bridge_name, call.bridge, leg, tap)
+        if call.agent_leg is not None:
+            fanout.watch(call.bridge_name, call.agent_leg.leg, self.on_row)
 
     def detach(self, fanout: Fanout) -> None:
         """Hear nothing from now on."""
         for leg, tap in self._taps:
             fanout.remove(self.call.bridge_name, self.call.bridge, leg, tap)
         self._taps = []
+        fanout.unwatch(self.on_row)
         self.mixer = OthersMixer()
         if self.transport is not None:
             for slot in (AGENT, CUSTOMER, OTHERS):
                 self.transport.cut(slot)
+
+    def on_row(self, row: TapRow, now: float) -> None:
+        """Take in what the agent leg was really sent."""
+        self.core.row(row.whispered_samples, row.whisper_cdbfs, now)
 
     def mix(self, source: str, ulaw: bytes) -> None:
         """Add somebody else's samples to the third slot."""

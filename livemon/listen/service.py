@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
@@ -27,9 +26,11 @@ from livemon.errors import Refused
 from livemon.listen import offer as sdp
 from livemon.listen import session as core
 from livemon.listen.fanout import Fanout
+from livemon.listen.gate import Gate
 from livemon.listen.lean import Peer
-from livemon.listen.live import OTHERS, LiveSession, Transport, audit_event
-from livemon.listen.ports import AuditEvent, AuditPort, AuditValue, CallLookup, LiveCall, StatePort
+from livemon.listen.live import LiveSession, Transport, audit_event
+from livemon.listen.others import OthersClock
+from livemon.listen.ports import AuditPort, AuditValue, CallLookup, LiveCall, StatePort
 from livemon.listen.rights import missing, obstacle
 from livemon.listen.session import Event, State
 from livemon.listen.udp import UdpPort
@@ -37,18 +38,13 @@ from livemon.listen.uplink import Piece
 from sip_bridge.link.wire import TapPacket, TapRow
 from sip_bridge.tasks import Tasks
 
-log = logging.getLogger(__name__)
-
 MAX_SESSIONS: Final = 400
 """Two-track listeners one core carries (330 measured as the goal) and some that are silent."""
 JOINS: Final = 4
 """Handshakes at once: each takes 7 to 9 ms of CPU in pieces, so that ticks of running audio stay below 20 ms late."""
 TICK_S: Final = 0.1
-DENIED_EVERY_S: Final = 10.0
-"""A held key asks 2.5 times a second; one record of the refusal in 10 s says the same."""
 _REPORT_TICKS: Final = 50
 """Sender reports every 5 s (RFC 3550, 6.2: the recommended minimum)."""
-MIX_S: Final = 0.02
 
 
 class ListenService:
@@ -77,17 +73,17 @@ class ListenService:
         self._joins = asyncio.Semaphore(JOINS)
         self._tasks = Tasks("listen")
         self._sessions: dict[str, LiveSession] = {}
-        self._by_agent_leg: dict[tuple[str, int], list[LiveSession]] = {}
         self._fanout = Fanout()
-        self._mixing: asyncio.TimerHandle | None = None
+        self._gate = Gate(calls, audit, self._clock)
+        self._others = OthersClock(self._sessions.values)
         self._ticks = 0
         self._background: set[asyncio.Task[None]] = set()
         self._tasks.start(self._run_ticks(), "ticks")
 
     async def open(self, request: ListenOpen) -> ListenOpened:
         """Open a session: rights, then the audit record, then the answer; audio starts when the browser connects."""
-        call = self._find(request.call)
-        await self._permit(request.principal, call, "listen", request.remote)
+        call = self._gate.find(request.call)
+        await self._gate.permit(request.principal, call, "listen", request.remote)
         if len(self._sessions) >= MAX_SESSIONS:
             raise Refused("too_many_sessions", "This node carries no more sessions.", 503)
         offer = self._offer(request.sdp) if request.sdp else None
@@ -105,8 +101,8 @@ class ListenService:
             raise Refused(live.core.refused, "Refused while the session was being opened.")
         answer = "" if offer is None else self._attach_peer(live, offer)
         self._attach_call(live, live.call)
-        live.on_mixing = self._start_mixing
-        live.on_spoken = self._on_spoken
+        live.on_mixing = self._others.start
+        live.on_spoken = self._others.spoken
         self._drain(live)
         return self._opened(live, answer)
 
@@ -125,8 +121,8 @@ class ListenService:
         """Hear another call on the same connection; its audit record is on disk before its first sample."""
         live = self._own(request.session, request.principal)
         async with live.lock:
-            call = self._find(request.call)
-            await self._permit(live.principal, call, "listen", live.remote)
+            call = self._gate.find(request.call)
+            await self._gate.permit(live.principal, call, "listen", live.remote)
             live.core.speak("listen", None, self._clock())
             self._drain(live)
             record = audit_event(
@@ -135,9 +131,9 @@ class ListenService:
             await self._audit.record(record)
             if live.core.state is State.CLOSED:
                 raise Refused(live.core.refused, "The session was closed meanwhile.")
-            call = self._find(request.call)
-            self._recheck_or_raise(live.principal, call)
-            self._detach_call(live)
+            call = self._gate.find(request.call)
+            self._gate.still(live.principal, call)
+            live.detach(self._fanout)
             live.core.happen(Event.HOPPED, self._clock())
             live.record_open = True
             self._attach_call(live, call)
@@ -191,8 +187,7 @@ class ListenService:
 
     def on_row(self, row: TapRow, bridge_name: str) -> None:
         """Take in what a leg was really sent."""
-        for live in self._by_agent_leg.get((bridge_name, row.leg), ()):
-            live.core.row(row.whispered_samples, row.whisper_cdbfs, self._clock())
+        self._fanout.on_row(row, bridge_name, self._clock())
 
     def on_call(self, call_id: str) -> None:
         """Look at `call_id` again, because it has changed or ended."""
@@ -241,16 +236,15 @@ class ListenService:
         """Close every session, with its audit record."""
         for live in list(self._sessions.values()):
             self._end(live, "node_stops")
-        if self._mixing is not None:
-            self._mixing.cancel()
+        self._others.stop()
         if self._background:
             # The journal and the browsers get 3 s; a disk that hangs does not keep the node from stopping.
             await asyncio.wait(self._background, timeout=3)
         await self._tasks.close()
 
     async def _speak(self, live: LiveSession, mode: Mode, lease_ms: int | None) -> None:
-        call = self._find(live.call.id)
-        await self._permit(live.principal, call, mode, live.remote, live)
+        call = self._gate.find(live.call.id)
+        await self._gate.permit(live.principal, call, mode, live.remote, live)
         reason = obstacle(call, mode) or ("" if live.core.hearing else "not_connected")
         if reason:
             live.core.refuse(reason, self._clock())
@@ -270,37 +264,12 @@ class ListenService:
                 return
         live.core.speak(mode, None if lease_ms is None else lease_ms / 1000, self._clock())
 
-    def _find(self, call_id: str) -> LiveCall:
-        call = self._calls.call(call_id)
-        if call is None or call.state == "ended":
-            raise Refused("no_such_call", "There is no such live call.", 404)
-        return call
-
     def _own(self, session: str, principal: Principal) -> LiveSession:
         live = self._sessions.get(session)
         if live is None or live.principal.user_id != principal.user_id:
             raise Refused("no_such_session", "There is no such session of yours.", 404)
         live.principal = principal
         return live
-
-    async def _permit(
-        self, principal: Principal, call: LiveCall, mode: Mode, remote: str, live: LiveSession | None = None
-    ) -> None:
-        reason = missing(principal, call, mode)
-        if reason:
-            if live is None or live.denied_at + DENIED_EVERY_S <= self._clock():
-                if live is not None:
-                    live.denied_at = self._clock()
-                await self._record(audit_event("listen.denied", principal, call, remote, mode=mode, reason=reason))
-            raise Refused(reason, "Your role does not allow that for this call.", 403)
-        reason = obstacle(call, "listen")
-        if reason:
-            raise Refused(reason, "This call cannot be listened to now.", 409)
-
-    def _recheck_or_raise(self, principal: Principal, call: LiveCall) -> None:
-        reason = missing(principal, call, "listen") or obstacle(call, "listen")
-        if reason:
-            raise Refused(reason, "Not allowed any more.", 403)
 
     def _recheck(self, live: LiveSession) -> None:
         if live.core.state in (State.CLOSED, State.WAITING):
@@ -364,30 +333,17 @@ class ListenService:
         return ListenOpened(live.id, answer, self.fallback_url, live.ticket)
 
     def _attach_call(self, live: LiveSession, call: LiveCall) -> None:
-        self._forget_agent_leg(live)
         grant_before = (live.grant_id, live.call.bridge)
         live.attach(call, self._fanout)
         if live.core.speaking and live.grant_id != grant_before[0]:
             grant_before[1].revoke(grant_before[0])
-        if live.agent_leg is not None:
-            self._by_agent_leg.setdefault((call.bridge_name, live.agent_leg), []).append(live)
-
-    def _detach_call(self, live: LiveSession) -> None:
-        self._forget_agent_leg(live)
-        live.detach(self._fanout)
-
-    def _forget_agent_leg(self, live: LiveSession) -> None:
-        for key in [key for key, held in self._by_agent_leg.items() if live in held]:
-            self._by_agent_leg[key].remove(live)
-            if not self._by_agent_leg[key]:
-                del self._by_agent_leg[key]
 
     def _stop_hearing(self, live: LiveSession, reason: str) -> None:
         live.core.tick(self._clock(), live.take_forwarded())
-        self._detach_call(live)
+        live.detach(self._fanout)
         if live.record_open:
             live.record_open = False
-            self._later(self._record(live.event("listen.stop", reason=reason, **_figures(live))), "stop")
+            self._later(self._gate.record(live.event("listen.stop", reason=reason, **_figures(live))), "stop")
 
     def _end(self, live: LiveSession, reason: str) -> None:
         if self._sessions.pop(live.id, None) is None:
@@ -408,18 +364,11 @@ class ListenService:
                 case core.ModeEnded(mode, seconds, reason):
                     if mode != "listen":
                         event = live.event("listen.mode", mode="listen", previous=mode, seconds=seconds, reason=reason)
-                        self._later(self._record(event), "mode")
+                        self._later(self._gate.record(event), "mode")
                 case core.Publish():
                     self._publish(self._state(live))
                 case core.Close(reason):
                     self._end(live, reason)
-
-    async def _record(self, event: AuditEvent) -> None:
-        """Write a record that no sample waits for; a failure is logged, since nothing can be taken back."""
-        try:
-            await self._audit.record(event)
-        except Refused as refused:
-            log.error("audit record %s not written: %s", event.kind, refused.id)
 
     def _later(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = self._tasks.start(work, name)
@@ -438,27 +387,6 @@ class ListenService:
                 self._drain(live)
                 if self._ticks % _REPORT_TICKS == 0 and live.transport is not None:
                     live.transport.send_reports()
-
-    def _on_spoken(self, speaker: LiveSession, samples: bytes) -> None:
-        for live in self._sessions.values():
-            if live is not speaker and live.call.id == speaker.call.id and live.core.hearing:
-                live.mix(f"coach:{speaker.id}", samples)
-
-    def _start_mixing(self) -> None:
-        if self._mixing is None:
-            loop = asyncio.get_running_loop()
-            for live in self._sessions.values():
-                if live.transport is not None:
-                    live.transport.cut(OTHERS)
-            due = loop.time() + MIX_S
-            self._mixing = loop.call_at(due, self._mix, due)
-
-    def _mix(self, due: float) -> None:
-        loop = asyncio.get_running_loop()
-        more = [live.send_mix(int(due * 1e6)) for live in self._sessions.values()]
-        # From the time that was due, not from now: a late turn does not slow the stream down.
-        due += MIX_S
-        self._mixing = loop.call_at(due, self._mix, due) if any(more) else None
 
 
 def _figures(live: LiveSession) -> dict[str, AuditValue]:
