@@ -23,8 +23,11 @@ GATE_DB: Final = 3.0
 """A frame this far above the floor is worth asking the detector."""
 SPEECH_DB: Final = 6.0
 """A frame this far above the floor can be speech: twice the noise's amplitude."""
-RANGE_DB: Final = 38.0
+RANGE_DB: Final = 36.0
 """Frames this far below the loud speech of the same leg are breath, room and crosstalk."""
+HOLD_RANGE_DB: Final = 4.0
+HOLD_SPEECH_DB: Final = 2.0
+"""Hysteresis: a frame after speech may be this much weaker, for words fade where noises do not."""
 FALL: Final = 0.2
 """Per frame towards a lower level: 0.1 s to follow."""
 RISE_DB: Final = 3.0 * 0.02
@@ -51,12 +54,14 @@ class Levels(Columns):
         super().__init__(rows)
         self.floor: Reals = self._column("floor", np.float64, FIRST_FLOOR)
         self.speech: Reals = self._column("speech", np.float64, FIRST_SPEECH)
+        self._on: Flags = self._column("_on", np.bool_, False)
         self.last: Reals = self._column("last", np.float64, SILENT)
 
     def gate(self, rows: Rows, level: Reals) -> Flags:
         """Return which frames are loud enough to ask the detector about."""
         self.last[rows] = level
-        return (level > self.floor[rows] + GATE_DB) & (level > self.speech[rows] - RANGE_DB)
+        weakest = self.speech[rows] - RANGE_DB - HOLD_RANGE_DB * self._on[rows]
+        return (level > self.floor[rows] + GATE_DB) & (level > weakest)
 
     def judge(self, rows: Rows, level: Reals, voiced: Flags) -> Flags:
         """Return which frames are speech, and learn from them; `voiced` is the detector's word on gated frames."""
@@ -67,4 +72,6 @@ class Levels(Columns):
         self.floor[rows] = floor + np.where(above < 0, FALL * above, np.minimum(above, rise))
         louder = np.where(level > speech, LOUDER * (level - speech), -QUIETER_DB)
         self.speech[rows] = np.where(voiced, speech + louder, speech)
-        return voiced & (above > SPEECH_DB)
+        out = voiced & (above > SPEECH_DB - HOLD_SPEECH_DB * self._on[rows])
+        self._on[rows] = out
+        return out
