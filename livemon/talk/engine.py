@@ -11,20 +11,16 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
-import numpy as np
 
 from livemon.bus.messages import CallFigures, PartyName, Spurt
-from livemon.talk import codec, levels
+from livemon.talk.bank import LegBank
 from livemon.talk.call import Call, Memory
-from livemon.talk.columns import Flags, Rows
-from livemon.talk.levels import Levels
-from livemon.talk.placement import DELAY_US, Batch, Placement
+from livemon.talk.placement import DELAY_US
 from livemon.talk.ports import CallCondition, Signal, SpurtClosed, SpurtExtended, SpurtOpened, TalkEvent
 from livemon.talk.report import figures_of
-from livemon.talk.spurts import SpurtChanges, SpurtFinder
+from livemon.talk.spurts import SpurtChanges
 from livemon.talk.timeline import State
-from livemon.talk.vad import Detector
-from sip_bridge.link.wire import FLAG_COMFORT_NOISE, FLAG_DTMF, FLAG_GENERATED, TapPacket, TapRow
+from sip_bridge.link.wire import TapPacket, TapRow
 
 STEP_US: Final = 20_000
 MAX_BEHIND_US: Final = 10_000_000
@@ -32,7 +28,6 @@ MAX_BEHIND_US: Final = 10_000_000
 QUEUE: Final = 200_000
 """Packets between two steps; 1000 calls send 2000 a step, so this is a replay of seconds. More is dropped."""
 INTERRUPTION_WINDOW_MS: Final = 60_000
-FIRST_ROWS: Final = 16
 
 
 class Checkpoint(msgspec.Struct):
@@ -48,18 +43,9 @@ class TalkEngine:
     """Implements `livemon.talk.ports.TalkAnalysis` for the legs of one bridge."""
 
     def __init__(self) -> None:
-        self._rows = FIRST_ROWS
-        self._free = list(range(FIRST_ROWS - 1, -1, -1))
-        self._row_of: dict[int, int] = {}
-        self._leg_at: dict[int, int] = {}
+        self._bank = LegBank()
         self._call_of: dict[int, Call] = {}
         self._calls: dict[str, Call] = {}
-        self._kinds = np.zeros((FIRST_ROWS, 128), np.int64)
-        self._audible: Flags = np.zeros(FIRST_ROWS, np.bool_)
-        self._placement = Placement(FIRST_ROWS)
-        self._levels = Levels(FIRST_ROWS)
-        self._detector = Detector(FIRST_ROWS)
-        self._spurts = SpurtFinder(FIRST_ROWS)
         self._queue: list[TapPacket] = []
         self._now = -1
         self._out: list[TalkEvent] = []
@@ -76,48 +62,42 @@ class TalkEngine:
 
     def add_leg(self, leg: int, interaction: str, party: PartyName, codecs: Mapping[int, str]) -> None:
         """Begin to measure `leg`, or change what is known of it."""
-        row = self._row_of.get(leg)
         old = self._call_of.get(leg)
         call = self._call(interaction)
-        if row is None:
-            row = self._take_row(leg)
-        elif old is not None and old is not call:
-            self._close_spurt(leg, row)
-            old.timeline.leave(leg)
-            old.legs.pop(leg, None)
+        row = self._bank.add(leg)
+        if leg in self._known_levels:
+            self._bank.levels.floor[row], self._bank.levels.speech[row] = self._known_levels.pop(leg)
+        if old is not None and old is not call:
+            self._leave(old, leg)
         fresh = leg not in call.legs
         call.legs[leg] = party
         self._call_of[leg] = call
-        self._kinds[row] = 0
-        for payload_type, name in codecs.items():
-            self._kinds[row, payload_type & 127] = codec.kind_of(name)
+        self._bank.codecs(row, codecs)
         self._lane(call, leg, party, fresh, row)
-        self._audible[row] = call.audible(party)
+        self._bank.audible[row] = call.audible(party)
         self._dirty.add(interaction)
 
     def _lane(self, call: Call, leg: int, party: PartyName, fresh: bool, row: int) -> None:
         now = call.ms(self._now) if self._now >= 0 and call.start_us >= 0 else 0
         call.timeline.lane(leg, party, max(now - DELAY_US // 1000, 0))
-        if fresh and not self._placement.started[row]:
+        if fresh and not self._bank.placement.started[row]:
             call.timeline.state.causes.begin("no_packets", max(now, 0), str(leg))
 
     def remove_leg(self, leg: int) -> None:
         """Stop measuring `leg`."""
-        row = self._row_of.pop(leg, None)
-        if row is None:
+        call = self._call_of.get(leg)
+        if call is None:
             return
-        self._close_spurt(leg, row)
-        call = self._call_of.pop(leg)
+        self._leave(call, leg)
+        del self._call_of[leg]
+        self._reported.pop(leg, None)
+        self._bank.remove(leg)
+
+    def _leave(self, call: Call, leg: int) -> None:
+        self._close_spurt(leg)
         call.timeline.leave(leg)
         call.legs.pop(leg, None)
-        for cause in ("no_packets", "tap_lost"):
-            call.timeline.state.causes.end(cause, self._ms(call), str(leg))
-        del self._leg_at[row]
-        self._reported.pop(leg, None)
-        for part in (self._placement, self._levels, self._detector, self._spurts):
-            part.blank(row)
-        self._audible[row] = False
-        self._free.append(row)
+        call.timeline.state.causes.end("no_packets", self._ms(call), str(leg))
         self._dirty.add(call.id)
 
     def forget(self, interaction: str) -> None:
@@ -138,25 +118,6 @@ class TalkEngine:
             call = self._calls[interaction] = Call(interaction)
         return call
 
-    def _take_row(self, leg: int) -> int:
-        if not self._free:
-            self._grow()
-        row = self._free.pop()
-        self._row_of[leg] = row
-        self._leg_at[row] = leg
-        if leg in self._known_levels:
-            self._levels.floor[row], self._levels.speech[row] = self._known_levels.pop(leg)
-        return row
-
-    def _grow(self) -> None:
-        rows = self._rows * 2
-        self._free.extend(range(rows - 1, self._rows - 1, -1))
-        self._kinds = np.vstack([self._kinds, np.zeros((self._rows, 128), np.int64)])
-        self._audible = np.concatenate([self._audible, np.zeros(self._rows, np.bool_)])
-        for part in (self._placement, self._levels, self._detector, self._spurts):
-            part.grow(rows)
-        self._rows = rows
-
     # -- input -----------------------------------------------------------------------------------------------------
 
     def packet(self, packet: TapPacket) -> None:
@@ -173,7 +134,7 @@ class TalkEngine:
     def rows(self, rows: Iterable[TapRow]) -> None:
         """Take in the bridge's counters; its loss is preferred to ours, which cannot tell tap loss apart."""
         for row in rows:
-            if row.leg in self._row_of:
+            if row.leg in self._bank.row_of:
                 self._reported[row.leg] = (row.packets, row.lost)
 
     def tap_lost(self, leg: int | None, start_us: int, end_us: int) -> None:
@@ -193,10 +154,10 @@ class TalkEngine:
         if event == "ended":
             self._refresh(call)
             for leg in call.legs:
-                self._close_spurt(leg, self._row_of[leg])
+                self._close_spurt(leg)
         call.signal(event, call.ms(at_us), by)
         for leg, party in call.legs.items():
-            self._audible[self._row_of[leg]] = call.audible(party)
+            self._bank.audible[self._bank.row_of[leg]] = call.audible(party)
         self._dirty.add(interaction)
 
     # -- the step --------------------------------------------------------------------------------------------------
@@ -211,11 +172,13 @@ class TalkEngine:
         while self._now + STEP_US <= now_us:
             self._now += STEP_US
             queue = self._take_queue(self._now + STEP_US > now_us)
-            self._placement.clock.step(self._now, STEP_US)
+            self._bank.placement.clock.step(self._now, STEP_US)
             if queue:
                 self._write(queue)
-            while len(due := self._placement.due(self._now)):
-                self._read(due)
+            while len(due := self._bank.due(self._now)):
+                changes = self._bank.read(due)
+                if changes.any():
+                    self._apply(changes)
             self._take_gaps()
         self._tell()
 
@@ -230,75 +193,29 @@ class TalkEngine:
 
     def _write(self, packets: list[TapPacket]) -> None:
         self.counters["packets"] += len(packets)
-        row_of = self._row_of
-        rows = [row_of.get(p[0], -1) for p in packets]
-        if min(rows) < 0:
-            known = [p for p, row in zip(packets, rows, strict=True) if row >= 0]
-            self.counters["unknown_leg"] += len(packets) - len(known)
-            packets, rows = known, [row for row in rows if row >= 0]
-        if len(set(rows)) == len(rows):
-            self._write_round(packets, rows)
-            return
-        for start, end in _rounds(rows):
-            self._write_round(packets[start:end], rows[start:end])
-
-    def _write_round(self, packets: list[TapPacket], rows: list[int]) -> None:
-        if not packets:
-            return
-        at = np.array(rows, np.int64)
-        kinds = self._kinds[at, np.array([p[2] for p in packets], np.int64)]
-        flags = np.array([p[4] for p in packets], np.int64)
-        if flags.any():
-            kinds = np.where(flags & FLAG_DTMF, codec.EVENT, kinds)
-            kinds = np.where(flags & FLAG_COMFORT_NOISE, codec.COMFORT_NOISE, kinds)
-            kinds = np.where(flags & FLAG_GENERATED, codec.NONE, kinds)
-        if not kinds.all():  # an unknown payload type, or made by the bridge: nothing the party sent
-            keep = np.flatnonzero(kinds)
-            self._write_kinds([packets[i] for i in keep.tolist()], at[keep], kinds[keep])
-            return
-        self._write_kinds(packets, at, kinds)
-
-    def _write_kinds(self, packets: list[TapPacket], rows: Rows, kinds: Rows) -> None:
-        if not packets:
-            return
-        self._placement.write(Batch(rows, kinds, packets))
-        for row in self._placement.begun:
-            leg = self._leg_at[row]
+        self.counters["unknown_leg"] += self._bank.write(packets)
+        for row in self._bank.placement.begun:
+            leg = self._bank.leg_at[row]
             call = self._call_of[leg]
             call.begun(leg, self._ms(call))
             self._dirty.add(call.id)
-        self._placement.begun.clear()
-
-    def _read(self, rows: Rows) -> None:
-        frames, present, starts = self._placement.read(rows)
-        speech = np.zeros(len(rows), np.bool_)
-        heard = np.flatnonzero(present & self._audible[rows])
-        if len(heard):
-            sounding = frames if len(heard) == len(rows) else frames[heard]
-            mine = rows[heard]
-            level = levels.dbfs(sounding)
-            voiced = self._detector.voiced(mine, sounding, self._levels.gate(mine, level))
-            speech[heard] = self._levels.judge(mine, level, voiced)
-        self._levels.last[rows[~present]] = levels.SILENT
-        changes = self._spurts.step(rows, starts, speech)
-        if changes.any():
-            self._apply(changes)
+        self._bank.placement.begun.clear()
 
     def _apply(self, changes: SpurtChanges) -> None:
         for row, end in zip(changes.closed.tolist(), changes.closed_end.tolist(), strict=True):
-            leg = self._leg_at[row]
+            leg = self._bank.leg_at[row]
             self._closed(self._call_of[leg], leg, end)
         for row in changes.opened.tolist():
-            leg = self._leg_at[row]
+            leg = self._bank.leg_at[row]
             call = self._call_of[leg]
-            start = call.timeline.opened(leg, call.ms(int(self._spurts.start[row])))
+            start = call.timeline.opened(leg, call.ms(int(self._bank.spurts.start[row])))
             self._out.append(SpurtOpened(call.id, call.legs[leg], start))
             self._dirty.add(call.id)
         for row in changes.extended.tolist():
-            leg = self._leg_at[row]
+            leg = self._bank.leg_at[row]
             call = self._call_of[leg]
             lane = call.timeline.state.lanes[leg]
-            end_ms = call.ms(int(self._spurts.end[row]))
+            end_ms = call.ms(int(self._bank.spurts.end[row]))
             self._out.append(SpurtExtended(call.id, lane.party, lane.start, end_ms))
 
     def _closed(self, call: Call, leg: int, end_us: int) -> None:
@@ -306,17 +223,17 @@ class TalkEngine:
         self._out.append(SpurtClosed(call.id, call.legs[leg], start, end))
         self._dirty.add(call.id)
 
-    def _close_spurt(self, leg: int, row: int) -> None:
-        span = self._spurts.close(row)
+    def _close_spurt(self, leg: int) -> None:
+        span = self._bank.spurts.close(self._bank.row_of[leg])
         if span is not None:
             self._closed(self._call_of[leg], leg, span[1])
 
     def _take_gaps(self) -> None:
-        for row, start_us, end_us, network in self._placement.gaps:
-            leg = self._leg_at.get(row)
+        for row, start_us, end_us, network in self._bank.placement.gaps:
+            leg = self._bank.leg_at.get(row)
             if leg is not None:
-                self._gap(leg, bool(self._placement.dtx[row]), start_us, end_us, network)
-        self._placement.gaps.clear()
+                self._gap(leg, bool(self._bank.placement.dtx[row]), start_us, end_us, network)
+        self._bank.placement.gaps.clear()
 
     def _gap(self, leg: int, dtx: bool, start_us: int, end_us: int | None, network: bool) -> None:
         call = self._call_of[leg]
@@ -356,12 +273,13 @@ class TalkEngine:
         """Return the interaction's figures; raises KeyError if it is unknown."""
         call = self._calls[interaction]
         self._refresh(call)
+        bank = self._bank
         sound: dict[PartyName, tuple[float, int, bool]] = {}
         for leg, party in call.legs.items():
-            row = self._row_of[leg]
-            packets, lost = self._reported.get(leg) or self._placement.loss(row)
-            speaking = bool(self._spurts.open[row]) and not self._spurts.paused[row]
-            sound.setdefault(party, (float(self._levels.last[row]), _permille(packets, lost), speaking))
+            row = self._bank.row_of[leg]
+            packets, lost = self._reported.get(leg) or bank.placement.loss(row)
+            level = float(bank.levels.last[row])
+            sound.setdefault(party, (level, _permille(packets, lost), bank.speaking(row)))
         return figures_of(call.timeline, self._ms(call), sound)
 
     def condition(self, interaction: str) -> CallCondition:
@@ -401,9 +319,8 @@ class TalkEngine:
         """Return everything whole-call figures need to continue after a restart (msgpack)."""
         for call in self._calls.values():
             self._refresh(call)
-        known = {
-            leg: (float(self._levels.floor[row]), float(self._levels.speech[row])) for leg, row in self._row_of.items()
-        }
+        levels = self._bank.levels
+        known = {leg: (float(levels.floor[row]), float(levels.speech[row])) for leg, row in self._bank.row_of.items()}
         return msgspec.msgpack.encode(Checkpoint(1, [call.memory() for call in self._calls.values()], known))
 
     def restore(self, data: bytes) -> bool:
@@ -426,29 +343,11 @@ class TalkEngine:
         if self._now < 0 or call.start_us < 0:
             return
         for leg in call.legs:
-            row = self._row_of[leg]
-            if self._placement.started[row]:
-                read = self._placement.clock.offset[row] + self._placement.next[row] * 20_000.0
-            else:
-                read = float(self._now - DELAY_US)
-            call.timeline.grown(leg, call.ms(int(self._spurts.end[row])), call.ms(int(read)))
+            row = self._bank.row_of[leg]
+            end = call.ms(int(self._bank.spurts.end[row]))
+            call.timeline.grown(leg, end, call.ms(self._bank.read_to(row, self._now)))
         call.timeline.settle(self._ms(call))
 
 
 def _permille(packets: int, lost: int) -> int:
     return round(1000 * lost / packets) if packets > 0 else 0
-
-
-def _rounds(rows: list[int]) -> list[tuple[int, int]]:
-    """Cut a list of rows into runs without repetition, in order."""
-    out: list[tuple[int, int]] = []
-    seen: set[int] = set()
-    start = 0
-    for at, row in enumerate(rows):
-        if row in seen:
-            out.append((start, at))
-            start = at
-            seen.clear()
-        seen.add(row)
-    out.append((start, len(rows)))
-    return out

@@ -202,7 +202,8 @@ class Timeline:
             return None
         since = max((lane.last_end() for lane in state.lanes.values()), default=0)
         since = max(since, 0, state.answered if state.answered <= now else 0)
-        parts = state.causes.split(since, max(now, since + 1))
+        # Up to and with this instant: what ended or began just now counts.
+        parts = state.causes.split(since, max(now, since) + 1)
         return parts[-1][0], parts[-1][2]
 
     def running_silence_sums(self, now: int) -> tuple[int, int, list[int]]:
