@@ -94,7 +94,9 @@ def main() -> None:
         dead = result["dead_air"]
         figure("dead_air_found", dead["found"], f"of {dead['of']}", dead["of"], None, **conditions)
         figure("dead_air_false", len(dead["false"]), "alerts", 0, None, delay_s=dead["delay_s"], **conditions)
-        figure("analysis_cpu", round(1000 * spent / truth["duration"], 2), "ms per call-second", None, None, **conditions)
+        figure(
+            "analysis_cpu", round(1000 * spent / truth["duration"], 2), "ms per call-second", None, None, **conditions
+        )
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ def mulaw(sound: Sound) -> bytes:
     exponent = np.floor(np.log2(magnitude)).astype(np.int64) - 5
     mantissa = (magnitude >> (exponent + 1)) & 0x0F
     sign = np.where(value < 0, 0x80, 0)
-    return (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8).tobytes()
+    octets: bytes = (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8).tobytes()
+    return octets
 
 
 def packets(
@@ -90,7 +91,9 @@ def packets(
     return out
 
 
-def suppressed(stream: Sequence[TapPacket], spans: Spans, comfort_noise: bool, start_us: int = 1_000_000) -> list[TapPacket]:
+def suppressed(
+    stream: Sequence[TapPacket], spans: Spans, comfort_noise: bool, start_us: int = 1_000_000
+) -> list[TapPacket]:
     """Return what a phone with silence suppression sends: nothing (or one comfort-noise packet) outside `spans`."""
     out: list[TapPacket] = []
     quiet = False

@@ -52,8 +52,3 @@ def decode(kind: int, payloads: bytes) -> Samples:
     if kind == L16:
         return np.frombuffer(payloads, dtype=">i2").astype(np.int16)
     return np.take(_TABLES[kind], np.frombuffer(payloads, dtype=np.uint8))
-
-
-def samples_in(kind: int, octets: int) -> int:
-    """Return how many samples a payload of that many octets holds."""
-    return octets // 2 if kind == L16 else octets

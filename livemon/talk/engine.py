@@ -50,6 +50,8 @@ class TalkEngine:
         self._now = -1
         self._out: list[TalkEvent] = []
         self._dirty: set[str] = set()
+        self._unsettled: set[str] = set()
+        """Calls in which somebody began or ended since their time line was last settled."""
         self._reported: dict[int, tuple[int, int]] = {}
         self._known_levels: dict[int, tuple[float, float]] = {}
         self.counters = {"packets": 0, "unknown_leg": 0, "queue_full": 0, "skipped_ms": 0}
@@ -107,6 +109,7 @@ class TalkEngine:
             for leg in list(call.legs):
                 self.remove_leg(leg)
             self._dirty.discard(interaction)
+            self._unsettled.discard(interaction)
 
     def calls(self) -> list[str]:
         """Return the ids of the interactions that are known."""
@@ -221,6 +224,7 @@ class TalkEngine:
     def _closed(self, call: Call, leg: int, end_us: int) -> None:
         start, end = call.timeline.closed(leg, call.ms(end_us))
         self._out.append(SpurtClosed(call.id, call.legs[leg], start, end))
+        self._unsettled.add(call.id)
         self._dirty.add(call.id)
 
     def _close_spurt(self, leg: int) -> None:
@@ -287,7 +291,7 @@ class TalkEngine:
         call = self._calls[interaction]
         timeline = call.timeline
         now = self._ms(call)
-        if timeline.maybe_both():
+        if interaction in self._unsettled or timeline.maybe_both():
             self._refresh(call)
         talkover = timeline.talkover()
         silence = timeline.running_silence(now)
@@ -342,6 +346,7 @@ class TalkEngine:
         """Tell the time line how far each leg was read, and settle what can be."""
         if self._now < 0 or call.start_us < 0:
             return
+        self._unsettled.discard(call.id)
         for leg in call.legs:
             row = self._bank.row_of[leg]
             end = call.ms(int(self._bank.spurts.end[row]))
