@@ -22,14 +22,14 @@ QUEUES: Final = {"orders": "Orders", "billing": "Billing", "support": "Support",
 
 # The first three always show what the wallboard is for: a silence, people talking over each other, a hold.
 AGENTS: Final = (
-    SampleAgent("Sample Agent Ada", "201", "orders", ("lost_order",), 0.0),
-    SampleAgent("Sample Agent Ben", "202", "service", ("late_refund",), -4.0),
-    SampleAgent("Sample Agent Cleo", "203", "orders", ("warranty",), 1.5),
-    SampleAgent("Sample Agent Dan", "204", "orders", ("new_address", "delivery_time"), -3.0),
-    SampleAgent("Sample Agent Eve", "205", "service", ("password", "new_address"), 2.5),
-    SampleAgent("Sample Agent Finn", "206", "service", ("renewal", "survey"), -2.0),
-    SampleAgent("Sample Agent Gil", "207", "orders", ("delivery_time", "password"), 1.0),
-    SampleAgent("Sample Agent Hana", "208", "service", ("survey", "renewal"), 3.5),
+    SampleAgent("Ada Sample", "201", "orders", ("lost_order",), 0.0),
+    SampleAgent("Ben Sample", "202", "service", ("late_refund",), -4.0),
+    SampleAgent("Cleo Sample", "203", "orders", ("warranty",), 1.5),
+    SampleAgent("Dan Sample", "204", "orders", ("new_address", "delivery_time"), -3.0),
+    SampleAgent("Eve Sample", "205", "service", ("password", "new_address"), 2.5),
+    SampleAgent("Finn Sample", "206", "service", ("renewal", "survey"), -2.0),
+    SampleAgent("Gil Sample", "207", "orders", ("delivery_time", "password"), 1.0),
+    SampleAgent("Hana Sample", "208", "service", ("survey", "renewal"), 3.5),
 )
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 import signal
 import socket
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -43,6 +44,25 @@ def scripts() -> dict[str, Script]:
     return {path.stem: parse(path.stem, path.read_text()) for path in sorted(folder.glob("*.toml"))}
 
 
+Prepare = Callable[[NextCall], Conversation]
+"""Gives what is said in a planned call; runs in a thread."""
+
+
+def spoken(voices: Voices) -> Prepare:
+    """Return the `Prepare` that plays the sample scripts in these voices."""
+    known = scripts()
+
+    def prepare(plan: NextCall) -> Conversation:
+        pitch = {"agent": plan.agent.semitones, "customer": plan.customer_semitones}
+
+        def render(who: str, text: str) -> Samples:
+            return voices.render(text, pitch[who])
+
+        return lay_out(known[plan.script], render, plan.seed)
+
+    return prepare
+
+
 class Office:
     """One SIP user agent on a socket of its own."""
 
@@ -63,12 +83,11 @@ class Office:
 class Centre:
     """Plays calls until it is closed; a `UaObserver` of both offices."""
 
-    def __init__(self, host: str, bridge: Hop, pbx_port: int, schedule: Schedule, voices: Voices) -> None:
+    def __init__(self, host: str, bridge: Hop, pbx_port: int, schedule: Schedule, prepare: Prepare) -> None:
         self._host = host
         self._bridge = bridge
         self._schedule = schedule
-        self._voices = voices
-        self._scripts = scripts()
+        self._prepare = prepare
         self._tasks = Tasks("demo")
         self._live: dict[int, LiveCall] = {}
         self._ended: dict[int, asyncio.Event] = {}
@@ -156,14 +175,6 @@ class Centre:
             del self._live[slot]
             live.close()
 
-    def _prepare(self, plan: NextCall) -> Conversation:
-        pitch = {"agent": plan.agent.semitones, "customer": plan.customer_semitones}
-
-        def render(who: str, text: str) -> Samples:
-            return self._voices.render(text, pitch[who])
-
-        return lay_out(self._scripts[plan.script], render, plan.seed)
-
     def _dial(self, live: LiveCall) -> None:
         now = asyncio.get_running_loop().time()
         plan, extension = live.plan, live.plan.agent.extension
@@ -239,7 +250,7 @@ async def _main(options: argparse.Namespace) -> int:
     host, _, port = options.bridge.rpartition(":")
     voices = Voices(options.cache)
     schedule = Schedule(options.calls, options.seed)
-    centre = Centre(options.host, Hop("udp", host, int(port)), options.pbx_port, schedule, voices)
+    centre = Centre(options.host, Hop("udp", host, int(port)), options.pbx_port, schedule, spoken(voices))
     bus = LocalBus(options.bus, "demo") if options.bus else None
     if bus is not None:
         await bus.start()

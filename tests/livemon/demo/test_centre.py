@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from livemon.demo.centre import Centre, scripts
+from livemon.demo.centre import Centre, scripts, spoken
 from livemon.demo.schedule import Schedule
 from livemon.demo.voice import Voices
 from sip_bridge.hooks import Hop
@@ -22,7 +22,7 @@ async def test_calls_of_both_directions_carry_sound(tmp_path: Path) -> None:
         port = probe.getsockname()[1]
     schedule = Schedule(6, 3)  # the sixth agent calls out
     voices = Voices(tmp_path, lambda: None)
-    centre = Centre("127.0.0.1", Hop("udp", "127.0.0.1", port), port, schedule, voices)
+    centre = Centre("127.0.0.1", Hop("udp", "127.0.0.1", port), port, schedule, spoken(voices))
     running = asyncio.create_task(centre.run(None))  # noqa: TID251 - held and cancelled below
     try:
         async with asyncio.timeout(20):

@@ -25,5 +25,5 @@ def test_first_calls_start_at_once_and_apart() -> None:
 def test_more_agents_than_the_cast_are_numbered() -> None:
     agents = Schedule(20, 1).agents
     assert agents[0] is AGENTS[0]
-    assert agents[8].name == "Sample Agent Ada 2"
+    assert agents[8].name == "Ada Sample 2"
     assert len({agent.extension for agent in agents}) == 20
