@@ -40,6 +40,11 @@ class TimerQueue:
     def __len__(self) -> int:
         return len(self._heap) - self._cancelled
 
+    @property
+    def stored(self) -> int:
+        """How many entries are held, cancelled ones included."""
+        return len(self._heap)
+
     def arm(self, due: float, fire: Fire) -> Timer:
         """Call `fire(now)` at the first `tick` not before `due` (s)."""
         timer = Timer(self, due, fire)

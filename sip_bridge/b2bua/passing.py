@@ -78,7 +78,7 @@ def contact(table: CallTable, hop: Hop, message: Request | Response) -> str:
     """Return our Contact towards `hop`, with the feature tags of the sender's own (RFC 3840)."""
     own = table.layer.contact(hop)
     theirs = message.get("contact") or ""
-    if ">;" not in theirs:
+    if "<" not in theirs or ">;" not in theirs:
         return own
     address = parse_address(theirs)
     return own + address.tail if address is not None and "," not in address.tail else own
