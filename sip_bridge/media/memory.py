@@ -44,7 +44,7 @@ def thaw(line: Line, record: Record, now: int) -> int | None:
     remote, rtcp, codecs, ptime, *flags = record["set"]
     learn, send, recv, held, two_lines = map(bool, flags)
     remote, rtcp = (tuple(address) if address else None for address in (remote, rtcp))
-    names = {int(number): str(name) for number, name in codecs.items()}
+    names = {int(number): str(name) for number, name in dict(codecs).items()}
     line.leg.set(Set(line.leg.id, remote, rtcp, names, int(ptime), learn, send, recv, held, two_lines))
     if record["learned"]:
         line.leg.learned_at(tuple(record["learned"]))
@@ -52,6 +52,6 @@ def thaw(line: Line, record: Record, now: int) -> int | None:
     line.leg.resumed, line.leg.renewed = source, source is None
     line.leg.listened = bool(record["listened"])
     line.proof_failed = bool(record["proof_failed"])
-    line.out.thaw({name: int(value) for name, value in record["out"].items()}, now)
+    line.out.thaw({name: int(value) for name, value in dict(record["out"]).items()}, now)
     session = record["barging"]
     return None if session is None else int(session)

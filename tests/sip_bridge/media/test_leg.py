@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from sip_bridge.media import rtp
@@ -11,13 +13,13 @@ MS = 1_000_000
 
 
 class Play:
-    def __init__(self, *, customer: bool = False, **members: object) -> None:
+    def __init__(self, *, customer: bool = False, **members: Any) -> None:
         self.current = Current()
         self.leg = Leg(Open(1, 22000, customer, 2, "s"), self.current)
         self.set(**members)
         self.now = 10**12
 
-    def set(self, **members: object) -> None:
+    def set(self, **members: Any) -> None:
         setting = Set(1, PHONE, None, {0: "PCMU", 101: "telephone-event/8000"}, 20, False, True, True, False, False)
         self.leg.set(setting._replace(**members))
 
