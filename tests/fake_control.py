@@ -7,6 +7,7 @@ to `--log`, and ends on SIGTERM with the exit code `--code`. A line `{"restarted
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ def main() -> int:
     for name in ("--script", "--log"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--code", type=int, default=0)
+    parser.add_argument("--pipe", type=Path, help="a Unix socket whose datagrams are handed on to media")
     options = parser.parse_args()
     ending = False
 
@@ -32,7 +34,11 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, end)
     media = socket.socket(fileno=options.media_fd)
-    media.settimeout(0.05)
+    media.settimeout(0.005)
+    pipe = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    pipe.setblocking(False)
+    if options.pipe:
+        pipe.bind(str(options.pipe))
     with options.log.open("a", buffering=1) as log:
         first = os.lseek(options.journal_fd, 0, os.SEEK_END) == 0
         os.write(options.journal_fd, b"started\n")
@@ -42,6 +48,9 @@ def main() -> int:
             for line in options.script.read_bytes().splitlines():
                 media.send(line)
         while not ending:
+            with contextlib.suppress(BlockingIOError):
+                while options.pipe:
+                    media.send(pipe.recv(65536))
             try:
                 data = media.recv(65536)
             except TimeoutError:

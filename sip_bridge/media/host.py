@@ -16,14 +16,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from sip_bridge.descriptors import deafen, receive_sockets, undeafen
 from sip_bridge.errors import ConfigError
 
 from .outbound import Send
-from .relay import Relay
+from .relay import Event, Relay
 from .state import SLOT, StateFile
 
 BATCH: Final = 256
@@ -35,9 +35,22 @@ NICENESS: Final = -15
 COLLECT_AFTER: Final = 50_000
 """Objects between garbage collections: the packet path makes no cycles."""
 LARGEST_MESSAGE: Final = 65536
+LEGS_A_PART: Final = 100
+"""Legs of one `stats` message: some 60 KiB, less than what a Unix socket takes at once."""
 PARENT_NS: Final = 1_000_000_000
 LEAK_SWITCH: Final = "LIVEMON_TEST_LEAK_WHISPER"
 """For tests of the run-time proof alone: leaks a whispered frame towards the customer, which must trip it."""
+
+
+def parts(event: Event) -> Iterator[Event]:
+    """Yield an event in messages the channel can carry: `stats` in parts of some legs, all but the last with `more`."""
+    if event["ev"] != "stats":
+        yield event
+        return
+    legs = list(event["legs"].items())
+    for at in range(0, max(1, len(legs)), LEGS_A_PART):
+        more = at + LEGS_A_PART < len(legs)
+        yield {**event, "legs": dict(legs[at : at + LEGS_A_PART]), "more": more}
 
 
 class Poller(Protocol):
@@ -203,7 +216,8 @@ class Host:
         events = self.relay.events
         while events:
             try:
-                self._control.send(json.dumps(events[0], separators=(",", ":")).encode())
+                for part in parts(events[0]):
+                    self._control.send(json.dumps(part, separators=(",", ":")).encode())
             except OSError:
                 return  # control is away: the events wait for it
             events.popleft()

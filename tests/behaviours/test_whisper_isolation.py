@@ -7,12 +7,19 @@ A build that leaks on purpose is caught by the run-time proof before the packet 
 
 from __future__ import annotations
 
+import json
 import random
+import socket
+import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sip_bridge.link import wire
 from sip_bridge.media import rtp
-from sip_bridge.media.g711 import Law, decode
+from sip_bridge.media.g711 import Law, decode, encode
+from tests.keeper_play import SocketPhone, call, running
 from tests.relay_play import AGENT, CUSTOMER, MS, Play
 
 LOUD = b"\x00\x20" * 160
@@ -101,6 +108,55 @@ def test_a_leaking_build_is_caught_within_the_packet() -> None:
     play.whisper(LOUD)
     [quiet] = play.feed(CUSTOMER, play.customer.packet(b"\xff" * 160))
     assert quiet.rtp.payload == b"\xff" * 160
+
+
+def switched(index: int) -> list[dict[str, Any]]:
+    """Commands of the index-th switch of mode."""
+    mode = ("off", "listen", "whisper")[index % 3]
+    out: list[dict[str, Any]] = [{"cmd": "listen", "legs": [1, 2], "on": mode != "off"}]
+    if mode == "whisper":
+        out.append({"cmd": "grant", "session": 7, "leg": 1, "customer_leg": 2, "mode": mode, "counter": index})
+        out[-1]["ttl_ms"] = 300
+    else:
+        out.append({"cmd": "revoke", "session": 7})
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leak", [False, True])
+def test_over_sockets_50_switches_change_nothing_and_a_leak_is_caught(
+    leak: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVEMON_TEST_LEAK_WHISPER", "1" if leak else "0")
+    with (
+        SocketPhone(22780, 22700) as agent,
+        SocketPhone(22782, 22702) as customer,
+        running(22700, tmp_path, call(22700, (22780, 22782)), "--pipe", str(tmp_path / "pipe")) as play,
+    ):
+        play.wait(lambda: (tmp_path / "pipe").exists())
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as control:
+            control.connect(str(tmp_path / "pipe"))
+            for index in range(150):
+                if index % 3 == 0:
+                    for command in switched(index // 3):
+                        control.send(json.dumps(command).encode())
+                control.send(wire.whisper_frame(wire.WhisperChunk(7, index, 0, encode(LOUD, Law.PCMU))))
+                agent.send()
+                customer.send()
+                time.sleep(0.02)
+            play.wait(lambda: (agent.receive(), customer.receive()) == (150, 150))
+            control.send(b'{"cmd":"stats"}')
+            play.wait(lambda: play.events("ev", "stats"))
+        counters = play.events("ev", "stats")[0]["counters"]
+        proofs = play.events("ev", "proof")
+    assert [packet.payload for _, packet in customer.got] == agent.sent
+    changed = sum(packet.payload != sent for (_, packet), sent in zip(agent.got, customer.sent, strict=True))
+    assert changed == counters["packets_mixed"]
+    if leak:
+        assert (len(proofs), counters["proof_mismatches"]) == (1, 1)
+    else:
+        assert (len(proofs), counters["proof_mismatches"]) == (0, 0)
+        assert changed > 20
 
 
 @pytest.mark.parametrize("law", list(Law))
