@@ -46,6 +46,11 @@ def header(message: str, name: str) -> str:
     return match[1] if match else ""
 
 
+def _record_routes(message: str) -> list[str]:
+    rows = re.findall(r"^Record-Route\s*:\s*(.*?)\r?$", message, re.IGNORECASE | re.MULTILINE)
+    return [one.strip() for row in rows for one in row.split(",")]
+
+
 @dataclass
 class Call:
     """One dialog of a phone."""
@@ -59,6 +64,7 @@ class Call:
     media: tuple[str, int] | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     last_body: str = ""
+    routes: list[str] = field(default_factory=list)
 
     async def bye(self) -> str:
         """Hang up and return the answer's status line."""
@@ -121,6 +127,7 @@ class Softphone:
         call.remote = header(answer, "To")
         contact = re.search(r"<([^>]+)>", header(answer, "Contact"))
         call.target = contact[1] if contact else uri
+        call.routes = _record_routes(answer)[::-1]
         self._learn_media(call, answer)
         self.acknowledge(call, answer)
         return call
@@ -159,7 +166,7 @@ class Softphone:
             f"Via: SIP/2.0/UDP {self.host}:{self.sip_port};branch=z9hG4bK{branch};rport", "Max-Forwards: 70",
             f"From: {call.local}", f"To: {call.remote}", f"Call-ID: {call.call_id}", f"CSeq: {number} {method}",
             f"Contact: <sip:{self.user}@{self.host}:{self.sip_port}>", *([extra] if extra else []),
-            *(["Content-Type: application/sdp"] if body else []), f"Content-Length: {len(body)}", "", body,
+            *(f"Route: {route}" for route in call.routes), *(["Content-Type: application/sdp"] if body else []), f"Content-Length: {len(body)}", "", body,
         ]  # fmt: skip
         return "\r\n".join(rows)
 
@@ -207,7 +214,7 @@ class Softphone:
         call = self.calls.get(call_id)
         to = call.local if call is not None else header(message, "To")
         rows = [
-            "SIP/2.0 200 OK", *vias, f"From: {header(message, 'From')}", f"To: {to}", f"Call-ID: {call_id}",
+            "SIP/2.0 200 OK", *vias, *(f"Record-Route: {one}" for one in _record_routes(message)), f"From: {header(message, 'From')}", f"To: {to}", f"Call-ID: {call_id}",
             f"CSeq: {header(message, 'CSeq')}", f"Contact: <sip:{self.user}@{self.host}:{self.sip_port}>",
             *(["Content-Type: application/sdp"] if body else []), f"Content-Length: {len(body)}", "", body,
         ]  # fmt: skip
@@ -217,6 +224,7 @@ class Softphone:
         contact = re.search(r"<([^>]+)>", header(message, "Contact"))
         local = f"{header(message, 'To')};tag=u{next(_COUNT)}"
         call = Call(self, call_id, local, header(message, "From"), contact[1] if contact else "")
+        call.routes = _record_routes(message)
         self.calls[call_id] = call
         return call
 

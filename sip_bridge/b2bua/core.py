@@ -52,7 +52,7 @@ class B2bua:
         self.draining = False
         self._layer = layer
         self._router = router
-        self._registrar = Registrar(layer, router) if registrar is None else registrar
+        self._registrar = registrar if registrar is not None else Registrar(layer, router)
         self._settings = settings
         self._table = CallTable(layer, media, observer, journal)
         layer.user = self
