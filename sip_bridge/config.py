@@ -138,17 +138,16 @@ def _check_trunks(trunks: tuple[Trunk, ...], text: str) -> None:
 
 def _where(text: str, table: str, at: int = 0, key: str = "") -> str:
     """Return `line 12, trunk` for the `at`-th such table, or the line of `key` in it."""
-    heads = [m.start() for m in re.finditer(rf"^\s*\[\[?\s*{table}\s*\]", text, re.MULTILINE)]
+    heads = list(re.finditer(rf"^[ \t]*\[\[?\s*{table}\s*\]", text, re.MULTILINE))
     if at >= len(heads):
         return table
-    start = heads[at]
+    start = heads[at].start()
     if key:
-        end = re.compile(r"^\s*\[", re.MULTILINE).search(text, text.find("\n", start) + 1 or len(text))
-        body = text[start : end.start() if end else len(text)]
-        found = re.search(rf"^\s*(?:identity\s*\.\s*)?{re.escape(key)}\b", body, re.MULTILINE)
-        start += found.end() if found else 0
-    else:
-        start = text.find("[", start)
+        after = heads[at].end()
+        end = re.compile(r"^[ \t]*\[", re.MULTILINE).search(text, after)
+        pattern = re.compile(rf"^[ \t]*(?:identity\s*\.\s*)?{re.escape(key)}\b", re.MULTILINE)
+        found = pattern.search(text, after, end.start() if end else len(text))
+        start = found.start() if found else start
     return f"line {text.count(chr(10), 0, start) + 1}, {table}"
 
 

@@ -166,7 +166,8 @@ class Softphone:
             f"Via: SIP/2.0/UDP {self.host}:{self.sip_port};branch=z9hG4bK{branch};rport", "Max-Forwards: 70",
             f"From: {call.local}", f"To: {call.remote}", f"Call-ID: {call.call_id}", f"CSeq: {number} {method}",
             f"Contact: <sip:{self.user}@{self.host}:{self.sip_port}>", *([extra] if extra else []),
-            *(f"Route: {route}" for route in call.routes), *(["Content-Type: application/sdp"] if body else []), f"Content-Length: {len(body)}", "", body,
+            *(f"Route: {route}" for route in call.routes),
+            *(["Content-Type: application/sdp"] if body else []), f"Content-Length: {len(body)}", "", body,
         ]  # fmt: skip
         return "\r\n".join(rows)
 
@@ -214,7 +215,8 @@ class Softphone:
         call = self.calls.get(call_id)
         to = call.local if call is not None else header(message, "To")
         rows = [
-            "SIP/2.0 200 OK", *vias, *(f"Record-Route: {one}" for one in _record_routes(message)), f"From: {header(message, 'From')}", f"To: {to}", f"Call-ID: {call_id}",
+            "SIP/2.0 200 OK", *vias, *(f"Record-Route: {one}" for one in _record_routes(message)),
+            f"From: {header(message, 'From')}", f"To: {to}", f"Call-ID: {call_id}",
             f"CSeq: {header(message, 'CSeq')}", f"Contact: <sip:{self.user}@{self.host}:{self.sip_port}>",
             *(["Content-Type: application/sdp"] if body else []), f"Content-Length: {len(body)}", "", body,
         ]  # fmt: skip

@@ -82,7 +82,8 @@ def baresip_config(folder: Path) -> None:
     folder.mkdir()
     tone(folder / "tone.wav")
     (folder / "config").write_text(
-        f"sip_listen 127.0.0.1:{PHONE}\nnet_interface 127.0.0.1\nrtp_ports 23430-23449\naudio_source aufile,{folder}/tone.wav\n"
+        f"sip_listen 127.0.0.1:{PHONE}\nnet_interface 127.0.0.1\nrtp_ports 23430-23449\n"
+        f"audio_source aufile,{folder}/tone.wav\n"
         f"audio_player aufile,{folder}/heard.wav\nsnd_path {folder}\nmodule_path /usr/lib/baresip/modules\n"
         "module g711.so\nmodule aufile.so\nmodule sndfile.so\nmodule_app account.so\nmodule_app menu.so\n"
         "module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:23415\naudio_srate 8000-8000\naudio_channels 1-1\n"
@@ -139,7 +140,7 @@ class Scene:
         return float(spectrum[at - 3 : at + 4].sum() / spectrum.sum())
 
 
-def mu_law(codes: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def mu_law(codes: np.ndarray) -> np.ndarray:
     """Return samples of G.711 mu-law (ITU-T G.711), written apart from the code under test."""
     value = ~codes.astype(np.int32) & 0xFF
     magnitude = ((((value & 0x0F) << 3) + 0x84) << ((value >> 4) & 0x07)) - 0x84

@@ -193,4 +193,4 @@ def test_no_bytes_raise(body: bytes) -> None:
     if isinstance(sdp, Sdp):
         assert isinstance(parse(sdp.to_bytes()), Sdp)
         for part in sdp.media:
-            part.codecs, part.ptime, part.rtcp, sdp.address(part), sdp.holds(part)
+            assert [part.codecs, part.ptime, part.rtcp, sdp.address(part), sdp.holds(part)]
