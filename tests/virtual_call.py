@@ -77,6 +77,10 @@ class VirtualCall:
             if spurt.party == party
         ]
 
+    def condition_cause(self) -> str:
+        """Return the cause of the silence that is running, or an empty string."""
+        return self.engine.condition(self.call).silence_cause
+
     def silences(self) -> list[tuple[float, str]]:
         """Return (start in s, cause) of every silence that was announced."""
         return [(e.start_ms / 1000, e.cause) for e in self.events if isinstance(e, SilenceBegan)]

@@ -25,6 +25,8 @@ from sip_bridge.link.wire import TapPacket, TapRow
 STEP_US: Final = 20_000
 MAX_BEHIND_US: Final = 10_000_000
 """A step later than this (a suspended machine) skips the time between: the bridge replays 6 s at most."""
+AHEAD_US: Final = 500_000
+"""A packet may be this far ahead of `now_us`, which is an estimate; rings hold twice that."""
 QUEUE: Final = 200_000
 """Packets between two steps; 1000 calls send 2000 a step, so this is a replay of seconds. More is dropped."""
 INTERRUPTION_WINDOW_MS: Final = 60_000
@@ -187,12 +189,13 @@ class TalkEngine:
 
     def _take_queue(self, everything: bool) -> list[TapPacket]:
         queue = self._queue
-        if everything:
+        if not queue or (everything and queue[-1].arrival_us <= self._now + AHEAD_US):
             self._queue = []
             return queue
-        # Catching up: a packet must not be placed before the reader is near it.
-        self._queue = [p for p in queue if p.arrival_us > self._now]
-        return [p for p in queue if p.arrival_us <= self._now]
+        # Catching up, or a clock that lags: a packet must not be placed before the reader is near it.
+        limit = self._now + AHEAD_US if everything else self._now
+        self._queue = [p for p in queue if p.arrival_us > limit]
+        return [p for p in queue if p.arrival_us <= limit]
 
     def _write(self, packets: list[TapPacket]) -> None:
         self.counters["packets"] += len(packets)

@@ -22,6 +22,7 @@ from livemon.errors import LivemonError
 from livemon.talk.engine import STEP_US, TalkEngine
 from livemon.talk.ledger import HEARD, Ledger
 from livemon.talk.ports import Signal
+from livemon.talk.report import reply_times, talk_shares
 from livemon.talk.timeline import State
 from sip_bridge.link.wire import TapPacket
 
@@ -198,6 +199,9 @@ def _marks(state: State) -> Mapping[str, Any]:
         "interruptions": ledger.interruptions,
         "backchannels": ledger.backchannels,
         "greeting": ledger.greeting_ms / 1000 if ledger.greeting_ms >= 0 else None,
-        "response_latencies": {party: [gap / 1000 for gap in gaps] for party, gaps in ledger.latencies.items()},
+        "talk_shares": talk_shares(ledger),
+        "hold_count": len(state.holds),
+        "reply_times": reply_times(ledger),
+        "silence_by_cause": {cause: length / 1000 for cause, length in ledger.silent_ms.items()},
         "longest_monologue": {party: length / 1000 for party, length in ledger.longest_monologue_ms.items()},
     }

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Final
 
 from livemon.bus.messages import CallFigures, PartyName
-from livemon.talk.ledger import BITS, HEARD
+from livemon.talk.ledger import BITS, HEARD, Ledger
 from livemon.talk.timeline import Timeline
 
 DEAD_AIR_MS: Final = 5000
 """A heard silence of 5 s counts as a dead-air event: the default of the first alert."""
 Sound = Mapping[PartyName, tuple[float, int, bool]]
 """Party -> level in dBFS, loss in permille, whether it speaks at this moment."""
+PARTIES: Final = ("agent", "customer")
 _NONE: Final = (-96.0, 0, False)
 
 
@@ -46,3 +48,24 @@ def figures_of(timeline: Timeline, now: int, sound: Sound) -> CallFigures:
         agent_loss_permille=agent[1],
         customer_loss_permille=customer[1],
     )
+
+
+def talk_shares(ledger: Ledger) -> dict[str, dict[str, float]]:
+    """Return each party's talk in percent `of_speech` (agent + customer talk) and `of_call` (since the answer)."""
+    talk = {"agent": ledger.agent_ms, "customer": ledger.customer_ms}
+    speech = max(sum(talk.values()), 1)
+    whole = max(ledger.until_ms - ledger.since_ms, 1)
+    return {party: {"of_speech": 100 * talk[party] / speech, "of_call": 100 * talk[party] / whole} for party in PARTIES}
+
+
+def reply_times(ledger: Ledger) -> dict[str, dict[str, int]]:
+    """Return count, median and 90th percentile (nearest rank, ms) of each party's response latency."""
+    out = {}
+    for party, gaps in ledger.latencies.items():
+        ranked = sorted(gaps)
+        out[party] = {"count": len(ranked), "median_ms": _rank(ranked, 0.5), "p90_ms": _rank(ranked, 0.9)}
+    return out
+
+
+def _rank(ranked: list[int], share: float) -> int:
+    return ranked[max(0, ceil(share * len(ranked)) - 1)]

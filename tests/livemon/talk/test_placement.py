@@ -216,14 +216,14 @@ def test_the_reader_waits_for_late_packets_and_no_longer() -> None:
     assert reader.placement.late == 1
 
 
-def test_the_drift_of_an_hour_loses_nothing() -> None:
-    # 100 ppm over an hour are 300 ppm over 20 minutes; one packet in ten shows where the reader stands.
+def test_drift_loses_nothing() -> None:
+    # 300 ppm over 10 minutes are three times what the reader waits; one packet in ten shows where it stands.
     placement = Placement(1)
     late = read = 0
     rows = np.array([0])
     payload = bytes(160)
     jitter = Random(1)
-    for number in range(0, 60_000, 10):
+    for number in range(0, 30_000, 10):
         now = START + round((number + 1) * STEP / (1 + 300e-6)) + STEP
         placement.clock.step(now, 10 * STEP)
         arrival = now - STEP + jitter.randrange(10_000)
@@ -235,7 +235,7 @@ def test_the_drift_of_an_hour_loses_nothing() -> None:
     late = placement.late
     assert late == 0
     assert placement.jumps == 0
-    assert read >= 5_990
+    assert read >= 2_990
 
 
 def test_rows_can_be_used_again() -> None:
