@@ -237,9 +237,7 @@ class TalkEngine:
 
     def _take_gaps(self) -> None:
         for row, start_us, end_us, network in self._bank.placement.gaps:
-            leg = self._bank.leg_at.get(row)
-            if leg is not None:
-                self._gap(leg, bool(self._bank.placement.dtx[row]), start_us, end_us, network)
+            self._gap(self._bank.leg_at[row], bool(self._bank.placement.dtx[row]), start_us, end_us, network)
         self._bank.placement.gaps.clear()
 
     def _gap(self, leg: int, dtx: bool, start_us: int, end_us: int | None, network: bool) -> None:
@@ -264,8 +262,8 @@ class TalkEngine:
 
     def _tell(self) -> None:
         for interaction in self._dirty:
-            call = self._calls.get(interaction)
-            if call is not None and call.start_us >= 0:
+            call = self._calls[interaction]
+            if call.start_us >= 0:
                 self._out.extend(call.timeline.tell(self._ms(call)))
         self._dirty.clear()
 

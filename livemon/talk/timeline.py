@@ -33,9 +33,7 @@ class Lane(msgspec.Struct):
     gone: bool = False
 
     def last_end(self) -> int:
-        """Return where its speech ended so far, or -1."""
-        if self.start >= 0:
-            return self.end
+        """Return where its last closed spurt ended, or -1."""
         return self.spurts[-1][1] if self.spurts else -1
 
 

@@ -105,3 +105,14 @@ def test_how_far_a_leg_was_read() -> None:
     assert legs.read_to(legs.row_of[1], START) == START - 60_000
     play(legs, packets(1, talk(1, [], 1), START), 1.0)
     assert 0.9 <= (legs.read_to(legs.row_of[1], START + 1_000_000) - START) / 1e6 <= 0.94
+
+
+def test_legs_of_several_codecs_in_one_step() -> None:
+    legs = bank(1, 2)
+    legs.codecs(legs.row_of[2], {8: "PCMA"})
+    mu = packets(1, talk(1, [], 1), START)
+    a = [p._replace(leg=2, payload_type=8, payload=bytes([0x80]) * 160) for p in mu]
+    play(legs, sorted([*mu, *a], key=lambda p: p.arrival_us), 1.0)
+    assert legs.levels.last[legs.row_of[1]] < -60
+    # A-law 0x80 is the sample 5504 of 32768.
+    assert legs.levels.last[legs.row_of[2]] == pytest.approx(-15.5, abs=0.1)

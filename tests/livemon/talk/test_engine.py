@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from livemon.bus.messages import CallFigures
 from livemon.talk import engine as module
@@ -244,3 +246,29 @@ def test_questions_before_the_first_step() -> None:
     assert engine.condition("c").silence_since_ms is not None
     assert engine.figures("c").agent_talk_ms == 0
     assert engine.drain() == []
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([1, 2, 3]),
+            st.integers(0, 0xFFFF),
+            st.sampled_from([0, 8, 13, 96, 101, 111]),
+            st.booleans(),
+            st.integers(0, 7),
+            st.integers(0, 0xFFFFFFFF),
+            st.integers(0, 3_000_000),
+            st.binary(max_size=400),
+        ),
+        max_size=60,
+    )
+)
+def test_no_packet_whatever_raises(fields: list[tuple[int, int, int, bool, int, int, int, bytes]]) -> None:
+    call = VirtualCall()
+    stream = [TapPacket(*field)._replace(arrival_us=START_US + field[6]) for field in fields]
+    call.play(3.2, stream)
+    call.engine.signal("c", "ended", call.now_us)
+    ledger = call.engine.state("c").ledger
+    whole = ledger.agent_ms + ledger.customer_ms - ledger.overlap_ms + sum(ledger.silent_ms.values())
+    assert whole == ledger.until_ms - ledger.since_ms

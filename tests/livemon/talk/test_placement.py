@@ -250,3 +250,19 @@ def test_rows_can_be_used_again() -> None:
     reader.play(again, 2.5)
     assert reader.slots[:50] == slots_of(octets)
     assert reader.placement.begun == [0, 0]
+
+
+def test_a_key_beside_a_jump_of_another_leg() -> None:
+    placement = Placement(2)
+    rows = np.array([0, 1])
+    placement.clock.step(START, STEP)
+    first = [TapPacket(leg, 1, 0, False, 0, 1000, START, bytes(160)) for leg in (0, 1)]
+    placement.write(Batch(rows, np.array([codec.PCMU, codec.PCMU]), first))
+    second = [
+        TapPacket(0, 900, 0, False, 0, 5_000_000, START + STEP, bytes(160)),
+        TapPacket(1, 2, 101, False, 0, 1160, START + STEP, bytes(4)),
+    ]
+    placement.write(Batch(rows, np.array([codec.PCMU, codec.EVENT]), second))
+    assert placement.jumps == 1
+    assert placement.loss(0) == (1, 0)
+    assert placement.loss(1) == (2, 0)

@@ -230,3 +230,16 @@ def test_spurts_are_bounded(monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
     for at in range(0, 5000, 1000):
         say(line, 1, at, at + 500)
     assert [spurt.start_ms for spurt in line.spurts_since(-1)] == [3000, 4000]
+
+
+def test_hold_twice_is_one_hold_and_a_call_may_end_on_a_word() -> None:
+    line = call()
+    line.hold(1000)
+    line.hold(2000)
+    line.resume(3000)
+    line.resume(4000)
+    assert line.state.holds == [(1000, 3000)]
+    say(line, 1, 4000, 5000)
+    line.end(5000)
+    assert line.state.ledger.until_ms == 5000
+    assert line.state.silence_from == -1
