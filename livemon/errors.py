@@ -2,6 +2,7 @@
 
 LivemonError
 ├── ConfigError        a setting is wrong; says which and what to write instead
+├── InputError         a file given by the user cannot be used; says which and why
 ├── BusError           the bus is not there
 │   ├── BusTimeout     no answer in time
 │   └── RemoteError    the other side answered with a stable error id
@@ -17,6 +18,10 @@ class LivemonError(Exception):
 
 class ConfigError(LivemonError):
     """A setting is wrong; the text names the setting and the fix."""
+
+
+class InputError(LivemonError):
+    """A file given by the user cannot be used; the text names the file and what is wrong."""
 
 
 class BusError(LivemonError):

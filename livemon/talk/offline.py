@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from livemon.alerts.engine import AlertEngine
 from livemon.alerts.thresholds import Thresholds
-from livemon.errors import LivemonError
+from livemon.errors import InputError
 from livemon.talk.engine import STEP_US, TalkEngine
 from livemon.talk.ledger import HEARD, Ledger
 from livemon.talk.ports import Signal
@@ -37,14 +37,6 @@ START_US: Final = 1_000_000
 MIN_RATE, MAX_RATE = 4000, 192_000
 
 
-class BadRecording(LivemonError):
-    """A recording cannot be read; the text names the file and what is wrong."""
-
-
-class BadEvents(LivemonError):
-    """The events beside a recording are not understood."""
-
-
 class Event(msgspec.Struct, frozen=True):
     """One line of `--events`: seconds from the start of the recordings, what happened, and by whom."""
 
@@ -58,9 +50,9 @@ def read_events(path: Path) -> list[Event]:
     try:
         return sorted(msgspec.json.decode(path.read_bytes(), type=list[Event]), key=lambda event: event.t)
     except OSError as error:
-        raise BadEvents(f"{path}: {error.strerror}") from error
+        raise InputError(f"{path}: {error.strerror}") from error
     except msgspec.MsgspecError as error:
-        raise BadEvents(f"{path}: {error}") from error
+        raise InputError(f"{path}: {error}") from error
 
 
 def read_wav(path: Path) -> NDArray[np.int16]:
@@ -70,13 +62,13 @@ def read_wav(path: Path) -> NDArray[np.int16]:
             width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
             data = file.readframes(file.getnframes())
     except OSError as error:
-        raise BadRecording(f"{path}: {error.strerror}") from error
+        raise InputError(f"{path}: {error.strerror}") from error
     except (wave.Error, EOFError) as error:
-        raise BadRecording(f"{path}: not a PCM wav file ({str(error) or 'it ends in its header'})") from error
+        raise InputError(f"{path}: not a PCM wav file ({str(error) or 'it ends in its header'})") from error
     if width != 2:
-        raise BadRecording(f"{path}: {width * 8} bit samples; 16 are needed (ffmpeg -i in.wav -c:a pcm_s16le out.wav)")
+        raise InputError(f"{path}: {width * 8} bit samples; 16 are needed (ffmpeg -i in.wav -c:a pcm_s16le out.wav)")
     if not MIN_RATE <= rate <= MAX_RATE:
-        raise BadRecording(f"{path}: a rate of {rate} Hz")
+        raise InputError(f"{path}: a rate of {rate} Hz")
     samples = np.frombuffer(data[: len(data) // (2 * channels) * 2 * channels], "<i2").reshape(-1, channels)
     mono = samples[:, 0] if channels == 1 else samples.mean(axis=1).astype(np.int16)
     if rate != RATE and len(mono):

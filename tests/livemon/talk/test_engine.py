@@ -206,6 +206,19 @@ def test_a_gap_that_ends_without_a_hole_stays_missing_packets() -> None:
     ]
 
 
+def test_a_hole_in_the_sequence_is_the_network() -> None:
+    call = VirtualCall()
+    agent, customer = streams()
+    call.play(12, agent[:475] + agent[525:], customer)
+    assert [(round(start, 1), cause) for start, cause in call.silences()[-3:]] == [
+        (9.0, "unexplained"),
+        (9.5, "no_packets"),
+        (10.5, "unexplained"),
+    ]
+    causes = {(i.start, i.end): i.cause for i in call.engine.state("c").causes.intervals}
+    assert causes[9500, 10_500] == "network"
+
+
 def test_tap_loss_of_one_leg_or_an_unknown_one() -> None:
     call = VirtualCall()
     call.play(11, *streams(), lost=[(1, 9.5, 10.0), (55, 0.0, 1.0)])
@@ -272,3 +285,13 @@ def test_no_packet_whatever_raises(fields: list[tuple[int, int, int, bool, int, 
     ledger = call.engine.state("c").ledger
     whole = ledger.agent_ms + ledger.customer_ms - ledger.overlap_ms + sum(ledger.silent_ms.values())
     assert whole == ledger.until_ms - ledger.since_ms
+
+
+def test_a_leg_without_a_start_waits_for_the_first_signal() -> None:
+    engine = TalkEngine()
+    engine.add_leg(1, "c", "agent", CODECS)
+    engine.step(START_US)
+    assert engine.drain() == []
+    engine.signal("c", "ringing", START_US)
+    engine.step(START_US + 20_000)
+    assert engine.drain() == [SilenceBegan("c", 0, "ringing")]

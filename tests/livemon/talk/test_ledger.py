@@ -108,6 +108,7 @@ def test_a_cause_known_late_is_put_right() -> None:
     ledger.silence(5000, 9000, "no_packets")
     ledger.silence(9000, 11_000, "unexplained")
     ledger.relabel(4500, 9000, "network")
+    ledger.relabel(-100, 0, "network")
     assert ledger.silent_ms == {"no_packets": 2000, "network": 4000, "unexplained": 2000}
     assert [cause for _, _, cause in ledger.silences] == ["no_packets", "network", "unexplained"]
 

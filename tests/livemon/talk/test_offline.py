@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from livemon.alerts.thresholds import Thresholds
-from livemon.talk.offline import BadEvents, BadRecording, Event, analyse, read_events, read_wav
+from livemon.errors import InputError
+from livemon.talk.offline import Event, analyse, read_events, read_wav
 from tests.speechlike import Sound, voice
 
 
@@ -72,18 +73,18 @@ def test_other_rates_and_channels(tmp_path: Path, rate: int, channels: int) -> N
 
 
 def test_bad_recordings_are_named(tmp_path: Path) -> None:
-    with pytest.raises(BadRecording, match="No such file"):
+    with pytest.raises(InputError, match="No such file"):
         read_wav(tmp_path / "none.wav")
     text = tmp_path / "text.wav"
     text.write_bytes(b"not a wav file at all, but long enough")
-    with pytest.raises(BadRecording, match="not a PCM wav"):
+    with pytest.raises(InputError, match="not a PCM wav"):
         read_wav(text)
     text.write_bytes(b"RIFF")
-    with pytest.raises(BadRecording, match="not a PCM wav"):
+    with pytest.raises(InputError, match="not a PCM wav"):
         read_wav(text)
-    with pytest.raises(BadRecording, match="8 bit"):
+    with pytest.raises(InputError, match="8 bit"):
         read_wav(record(tmp_path / "8.wav", said(0.1), width=1))
-    with pytest.raises(BadRecording, match="1000 Hz"):
+    with pytest.raises(InputError, match="1000 Hz"):
         read_wav(record(tmp_path / "slow.wav", said(0.1), rate=1000))
 
 
@@ -91,9 +92,9 @@ def test_bad_recordings_are_named(tmp_path: Path) -> None:
 def test_bad_events_are_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "events.json"
     path.write_text(text)
-    with pytest.raises(BadEvents, match=r"events\.json"):
+    with pytest.raises(InputError, match=r"events\.json"):
         read_events(path)
-    with pytest.raises(BadEvents, match="No such file"):
+    with pytest.raises(InputError, match="No such file"):
         read_events(tmp_path / "none.json")
 
 
