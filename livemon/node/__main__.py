@@ -25,10 +25,15 @@ async def _run(config: Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     bus = LocalBus(config.bus_path, config.node.name)
-    if not await bus.start():
+    if not await bus.start(timeout=1.0):
         log.warning("the bus is not there yet; the node goes on trying")
     node = Node(config, bus)
-    await node.start()
+    try:
+        await node.start()
+    except BaseException:
+        await node.close()
+        await bus.close()
+        raise
     log.info("node %s is up", node.name)
     tasks = Tasks("main")
     died = tasks.start(node.run(), "run")

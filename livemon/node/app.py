@@ -66,17 +66,14 @@ class Node:
         self._late_s = 0.0
         self._failed_steps = 0
         self._ended: asyncio.Future[None] | None = None
+        keys = LinkKeys.read(config.link_key_file)
+        tls = config.node.link_tls
+        link_tls = tls_context(tls.certificate, tls.key) if tls is not None else None
+        self._links = LinkServer(config.link_listen, keys, self, link_tls)
         journal = Journal(config.journal_path(self.name), self.name)
         self._audit = NodeAudit(journal, self._publish_audit)
         self.board = Switchboard(self.name, config.directory(0), self._audit)
         self._checkpoint = config.server.data_dir / f"{self.name}.checkpoint"
-        tls = config.node.link_tls
-        self._links = LinkServer(
-            config.link_listen,
-            LinkKeys.read(config.link_key_file),
-            self,
-            tls_context(tls.certificate, tls.key) if tls is not None else None,
-        )
         self._listen: ListenService | None = None
         self._udp: UdpPort | None = None
         self._fallback: FallbackServer | None = None

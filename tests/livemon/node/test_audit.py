@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livemon.audit.entry import Entry
+from livemon.audit.journal import Journal
+from livemon.bus.messages import AuditEntries, AuditPull
+from livemon.errors import Refused
+from livemon.listen.ports import AuditEvent
+from livemon.node import audit as module
+from livemon.node.audit import NodeAudit
+
+
+class Broken(Journal):
+    """A journal on a disk that fails in the way that is asked for."""
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        super().__init__(path, "node-0")
+        self._error = error
+
+    def append(self, kind: str, fields: Mapping[str, Any]) -> Entry:
+        raise self._error
+
+
+def test_events_and_facts_are_on_disk_in_order_and_published(tmp_path: Path) -> None:
+    published: list[AuditEntries] = []
+
+    async def play() -> None:
+        audit = NodeAudit(Journal(tmp_path / "j", "node-0"), published.append)
+        await audit.record(AuditEvent("listen.start", {"call": "i1"}))
+        assert b"listen.start" in (tmp_path / "j").read_bytes()
+        audit.note("call.origin", {"leg": 8})
+        pulled = await audit.pull(AuditPull("node-0", 0, 0))
+        assert len(pulled.lines) == 1
+        with pytest.raises(Refused):
+            await audit.pull(AuditPull("other", 0))
+        await audit.close()
+
+    asyncio.run(play())
+    assert (tmp_path / "j").read_bytes().splitlines() == [line for entries in published for line in entries.lines]
+    assert len(published) == 2
+
+
+@pytest.mark.parametrize("error", [Refused("audit_unavailable", "full", 503), OSError("disk"), ValueError("too long")])
+async def test_whatever_goes_wrong_is_a_refusal_and_a_lost_fact_is_counted(error: Exception, tmp_path: Path) -> None:
+    audit = NodeAudit(Broken(tmp_path / "j", error), lambda entries: None)
+    with pytest.raises(Refused) as refused:
+        await audit.record(AuditEvent("listen.start", {}))
+    assert refused.value.id == "audit_unavailable"
+    audit.note("call.origin", {})
+    await audit.close()
+    assert audit.lost_notes == 1
+
+
+async def test_facts_that_wait_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_NOTES", 1)
+    audit = NodeAudit(Journal(tmp_path / "j", "node-0"), lambda entries: None)
+    audit.note("a", {})
+    audit.note("b", {})
+    assert audit.lost_notes == 1
+    await audit.close()
