@@ -91,9 +91,9 @@ class Anchor(msgspec.Struct, frozen=True, tag_field="t", tag="anchor"):
 
 
 class Origin(msgspec.Struct, frozen=True, tag_field="t", tag="origin"):
-    """An interval in which packets towards the customer were not plain passthrough."""
+    """An interval in which packets towards the customer were not plain passthrough; `segment` "" when it is over."""
 
-    segment: Name
+    segment: Text
     leg: U32
     origin: Text
     start_ns: Ns
@@ -102,9 +102,9 @@ class Origin(msgspec.Struct, frozen=True, tag_field="t", tag="origin"):
 
 
 class Proof(msgspec.Struct, frozen=True, tag_field="t", tag="proof"):
-    """The run-time proof of a leg failed."""
+    """The run-time proof of a leg failed; `segment` "" when it is over."""
 
-    segment: Name
+    segment: Text
     leg: U32
     mismatches: int
     at_ns: Ns
