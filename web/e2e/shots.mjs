@@ -9,7 +9,7 @@ const port = Number(process.env.MOCK_PORT ?? 27100);
 const at = (name) => `http://127.0.0.1:${port + Object.keys(WORLDS).indexOf(name)}`;
 const tryListen = async (page) => {
   await page.locator(".row .c-listen .button:not([aria-disabled=true])").first().click();
-  await page.getByText("Fallback over WebSocket").waitFor({ timeout: 15_000 });
+  await page.getByText("WebSocket fallback").waitFor({ timeout: 7_000 });
 };
 const PAGES = {
   console: [at("team"), "/"],
@@ -59,7 +59,8 @@ for (const [name, [base, path, act]] of Object.entries(PAGES)) {
       page.on("console", (message) => ["error", "warning"].includes(message.type()) && console.log(name, width, message.text()));
       page.on("pageerror", (error) => console.log(name, width, String(error)));
       await page.goto(base + path);
-      await page.waitForTimeout(1500);
+      page.setDefaultTimeout(3_000);
+      await page.waitForTimeout(1200);
       try {
         await act?.(page);
       } catch (error) {

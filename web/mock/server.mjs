@@ -10,7 +10,10 @@ import { World } from "./world.mjs";
 const PAGES = join(import.meta.dirname, "../../livemon/pages");
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2", ".svg": "image/svg+xml" };
 const NAMED = { "/": "index", "/wallboard": "wallboard", "/audit": "audit", "/login": "login", "/setup": "setup" };
-const POLICY = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'";
+const POLICY = [
+  "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'", "media-src 'self' blob:",
+  "worker-src 'self'", "connect-src 'self'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'",
+].join("; ");
 const ME = { user: "sam", name: "Sam Taylor", role: "supervisor", rights: ["listen", "whisper", "barge", "view", "audit"] };
 
 function mulaw(sample) {
@@ -29,8 +32,8 @@ function deafAnswer(offer) {
     .replace(/a=sendRECV/g, "a=sendrecv")
     .replace(/a=candidate:[^\r]*\r\n/g, "")
     .replace(/a=(ssrc|msid|ice-options)[^\r]*\r\n/g, "")
-    .replace(/a=ice-ufrag:.*/g, "a=ice-ufrag:nobody\r")
-    .replace(/a=ice-pwd:.*/g, "a=ice-pwd:nobodynobodynobodynobody\r");
+    .replace(/a=ice-ufrag:[^\r\n]*/g, "a=ice-ufrag:nobody")
+    .replace(/a=ice-pwd:[^\r\n]*/g, "a=ice-pwd:nobodynobodynobodynobody");
 }
 
 export class MockServer {

@@ -1,10 +1,9 @@
 // Invented calls for development and page tests: people take turns, fall silent, talk at once, hold. Seeded.
 
-const NAMES = [
-  "Anna Berg", "Maria Lindqvist", "Jonas Keller", "Priya Raman", "Tomasz Nowak", "Chloe Martin", "Samuel Okafor",
-  "Elena Petrova", "Lucas Ferreira", "Hannah Vogel", "Yusuf Demir", "Sofia Rossi", "Magdalena Kowalczyk", "Ben Carter",
-  "Noor Haddad", "Oliver Schmidt", "Ines Moreau", "Daniel Novak", "Freya Jensen", "Marco Bianchi",
-];
+const FIRST = ["Anna", "Jonas", "Priya", "Tomasz", "Chloe", "Samuel", "Elena", "Lucas", "Hannah", "Yusuf", "Sofia", "Magdalena", "Ben", "Noor",
+  "Oliver", "Ines", "Daniel", "Freya", "Marco"];
+const LAST = ["Berg", "Lindqvist", "Keller", "Raman", "Nowak", "Martin", "Okafor", "Petrova", "Ferreira", "Vogel", "Demir", "Rossi", "Kowalczyk",
+  "Carter", "Haddad", "Schmidt", "Moreau", "Novak", "Jensen", "Bianchi", "Costa", "Ito", "Hughes"];
 const QUEUES = [["billing", "Billing"], ["support", "Technical support"], ["sales", "Sales"], ["claims", "Claims"]];
 const KINDS = ["dead_air", "normal", "talk_over", "normal", "hold", "normal", "normal", "ringing"];
 
@@ -28,16 +27,17 @@ class Talk {
     this.index = index;
     this.kind = kind;
     this.random = world.random;
-    const agent = (index * 7 + world.made) % (NAMES.length * 30);
-    const name = NAMES[agent % NAMES.length];
-    const [queue, queueName] = QUEUES[agent % QUEUES.length];
+    const agent = index;
+    // 19 and 23 have no common factor, so 437 people have different names.
+    const name = `${FIRST[(index * 7) % FIRST.length]} ${LAST[(index * 5) % LAST.length]}`;
+    const [queue, queueName] = QUEUES[(index * 5 + (index >> 2)) % QUEUES.length];
     this.id = `0192f000-0000-7000-8000-${String(++world.made).padStart(12, "0")}`;
     const answered = kind === "ringing" ? null : now - age;
     this.view = {
       index, id: this.id, segment: `s${world.made}`, node: "node-0", bridge: "b1", trunk: "phones",
       placement: world.made % 11 === 6 ? "trunk" : "station", direction: world.made % 3 ? "inbound" : "outbound",
       state: kind === "ringing" ? "ringing" : kind === "hold" ? "hold" : "talking",
-      hold_by: kind === "hold" ? "agent" : "", agent_id: `a${agent}`, agent_name: agent >= NAMES.length ? `${name} ${Math.floor(agent / NAMES.length) + 1}` : name,
+      hold_by: kind === "hold" ? "agent" : "", agent_id: `a${agent}`, agent_name: name,
       agent_number: String(100 + agent), team: "t1", team_name: "North", queue, queue_name: queueName,
       customer: `+44 20 7946 0${String(100 + (world.made % 900))}`, started_at_ms: now - age - (answered ? 6000 : 0),
       answered_at_ms: answered, state_since_ms: kind === "hold" ? now - Math.min(age, 58_000) : now - age,

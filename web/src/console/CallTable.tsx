@@ -87,7 +87,15 @@ export function CallTable(props: TableProps) {
         <For each={COLUMNS}>
           {(column) => (
             <span class={`c-${column === "duration" ? "time" : column}`} role="columnheader">
-              <span classList={{ unseen: column === "listen" }}>{t(`col.${column}`)}</span>
+              <span class="text" classList={{ unseen: column === "listen" }}>{t(`col.${column}`)}</span>
+              <Show when={column === "lanes"}>
+                <span class="key" data-side="agent">
+                  {t("side.agent")}
+                </span>
+                <span class="key" data-side="customer">
+                  {t("side.customer")}
+                </span>
+              </Show>
             </span>
           )}
         </For>

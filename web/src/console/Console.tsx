@@ -123,7 +123,6 @@ export function Console() {
         {t("nav.skip")}
       </a>
       <Header page="calls" name={live.me()?.name ?? ""} mayAudit={live.me()?.rights.includes("audit") ?? false}>
-        <Heard />
         <FeedSign live={live} />
         <span class="clock quiet">{clockTime(live.now())}</span>
       </Header>
@@ -198,6 +197,7 @@ function Bar(props: {
       >
         {t("calls.onlyAlerts")}
       </button>
+      <Heard />
       <span class="counts quiet">
         <span class="held">{props.held ? t("calls.held") : ""}</span>
         <Show when={props.live.loaded()}>

@@ -30,7 +30,7 @@ export function Heard() {
   return (
     <Show when={there()}>
       <Dialog open={open()} onOpenChange={setOpen} modal={false}>
-        <Dialog.Trigger class="button">{t("heard.title")}</Dialog.Trigger>
+        <Dialog.Trigger class="button heard">{t("heard.title")}</Dialog.Trigger>
         <Dialog.Portal>
           <Dialog.Content class="drawer" onInteractOutside={(event) => event.preventDefault()}>
             <div class="drawer-head">

@@ -180,7 +180,7 @@ function BargeDoor(props: TalkProps) {
       >
         {props.bargeRefused ? t("barge.none") : `${t("barge.open")}\u2026`}
       </button>
-      <span class="small quiet">{props.bargeRefused ? told("reason", props.bargeRefused) : ""}</span>
+      <span class="small quiet">{props.bargeRefused ? told("reason", props.bargeRefused) : t("barge.door")}</span>
       <AlertDialog.Portal>
         <AlertDialog.Overlay class="overlay" />
         <AlertDialog.Content class="dialog">

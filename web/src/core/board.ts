@@ -55,7 +55,7 @@ export class Board {
     this.nowMs = message.now_ms;
     for (const id of message.gone ?? []) this.dropCall(id, change);
     for (const call of message.calls ?? []) {
-      change.structure ||= this.putCall(call);
+      if (this.putCall(call)) change.structure = true;
       change.touched.add(call.id);
     }
     this.putRows(message, change.touched);

@@ -39,6 +39,8 @@ export function fitName(name: string, fits: (text: string) => boolean): string {
   const words = name.split(/\s+/).filter(Boolean);
   const [first = name] = words;
   const last = words.length > 1 ? words[words.length - 1] : undefined;
-  const forms = last ? [name, `${first} ${last[0]}.`, first] : [name];
+  // "Anna 12" is a name with a number, not with an initial.
+  const short = last && /^\d/.test(last) ? last : `${last?.[0]}.`;
+  const forms = last ? [name, `${first} ${short}`, first] : [name];
   return forms.find(fits) ?? first;
 }

@@ -168,7 +168,8 @@ export async function openWebRtc(sound: Sound, call: string): Promise<Transport>
     return transport;
   } catch (error) {
     transport.close();
-    throw error;
+    // With a session open, whatever went wrong was on the way of the sound: the other way may be free.
+    throw transport.session && !(error instanceof NoRoute) ? new NoRoute(transport.session) : error;
   }
 }
 

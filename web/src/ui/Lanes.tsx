@@ -37,7 +37,7 @@ function draw(canvas: HTMLCanvasElement, size: Sizes, drawing: LaneDrawing): voi
   bar(drawing.customer, lane + gap, lane, token("customer"));
   const middle = Math.round(2 * scale);
   bar(drawing.silences, lane + (gap - middle) / 2, middle, token("n6"));
-  bar(drawing.overlaps, lane, gap, token("alert"));
+  bar(drawing.overlaps, lane, gap, token("alert-fill"));
 }
 
 /** Hold is not silence: slanted lines instead of a bar. */
