@@ -30,6 +30,8 @@ STEADY = 10.0
 """Seconds after which a process counts as healthy and the pause starts small again."""
 HANG = 10.0
 """Seconds without a sign of life before a node is killed: it says one every second."""
+LOADING = 6
+"""How many times longer than `HANG` a node may take to give its first sign of life."""
 GRACE = 10.0
 """Seconds a child has to end by itself after SIGTERM: it closes sessions and writes their audit records."""
 WRONG_SETTING = 2
@@ -150,10 +152,14 @@ class Supervisor:
             await asyncio.sleep(self.hang / 10)
             for child in self.children:
                 running = self._running.get(child.name)
-                if child.beat and running is not None and clock() - running.alive_at > self.hang:
+                if child.beat and running is not None and clock() - running.alive_at > self._patience(running):
                     log.error("%s gave no sign of life for %.0f s and is killed", child.name, self.hang)
                     running.alive_at = clock()
                     _signal(running.process, signal.SIGKILL)
+
+    def _patience(self, running: _Running) -> float:
+        # Until its first beat a process is loading; on a busy machine that takes longer than any hang may last.
+        return self.hang if running.beats else self.hang * LOADING
 
 
 def _die_with_parent() -> None:

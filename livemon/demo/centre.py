@@ -138,7 +138,7 @@ class Centre:
             await asyncio.sleep(HEARD_EVERY_S)
             if bus is not None:
                 rows = [live.heard() for live in self._live.values() if live.up]
-                bus.publish(HEARD_TOPIC, json.dumps({"phones": rows}).encode())
+                bus.publish(HEARD_TOPIC, json.dumps({"phones": rows}).encode(), retain=True)
 
     async def close(self) -> None:
         """Hang up and give every port back."""
