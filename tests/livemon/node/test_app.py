@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Origin, Subprotocol
 
 from livemon.audit.entry import Entry, parse
 from livemon.bus.memory import MemoryBus
@@ -13,7 +17,9 @@ from livemon.bus.messages import (
     AuditEntries,
     AuditPull,
     Directory,
+    ListenMode,
     ListenOpen,
+    ListenOpened,
     NodeHealth,
     NodeUpdate,
     Principal,
@@ -51,10 +57,6 @@ async def speak(bridge: FakeBridge, seconds: float, start: int = 0) -> int:
         await bridge.packets(TapPacket(7, at & 0xFFFF, 0, False, 0, at * 160, mono_us(), payload))
         await asyncio.sleep(max(0.0, began + (number + 1) * 0.02 - asyncio.get_running_loop().time()))
     return start + len(frames)
-
-
-def now_segment(**changes: object) -> object:
-    return segment(TALKING, started_ns=mono_us() * 1000, answered_ns=mono_us() * 1000, state_since_ns=0, **changes)
 
 
 async def test_from_a_bridge_to_the_bus(start_node: StartNode, config: Config, web: MemoryBus) -> None:
@@ -103,11 +105,12 @@ async def test_health_and_directory_and_strange_requests(start_node: StartNode, 
             assert refused.value.id == error
 
 
-async def test_no_call_no_audio_and_the_refusal_is_on_record(start_node: StartNode, web: MemoryBus) -> None:
+async def test_a_call_that_is_not_there_cannot_be_heard(start_node: StartNode, web: MemoryBus) -> None:
     await start_node()
-    with pytest.raises(RemoteError):
-        body = msgspec.msgpack.encode(ListenOpen(PRINCIPAL, "nowhere", "", "198.51.100.7"))
+    body = msgspec.msgpack.encode(ListenOpen(PRINCIPAL, "nowhere", "", "198.51.100.7"))
+    with pytest.raises(RemoteError) as refused:
         await web.request("node.node-0", "listen.open", body)
+    assert refused.value.id == "no_such_call"
 
 
 async def test_an_origin_interval_is_in_the_journal(start_node: StartNode, config: Config, web: MemoryBus) -> None:
@@ -140,3 +143,85 @@ async def test_a_second_link_of_a_bridge_replaces_the_first(start_node: StartNod
             assert port.up
             port.listen({7}, True)
             assert (await second.heard("listen"))["legs"] == [7]
+
+
+async def test_from_a_bridge_to_a_listener_and_back(
+    start_node: StartNode, config: Config, web: MemoryBus, tmp_path: Path
+) -> None:
+    """The record is on disk before the first sample; a key held sends whisper to the bridge under a grant."""
+    calls = web.subscribe("calls.")
+    await start_node()
+    started = mono_us() * 1000
+    talking = segment(started_ns=started, answered_ns=started, state_since_ns=started)
+    lead = Principal("u1", "Lead", "supervisor", ("listen", "view", "whisper"), False, ("t1",))
+    bridge = FakeBridge()
+    async with bridge.connected(config.link_listen, segments=[talking]):
+        await until(calls, NodeUpdate, lambda u: bool(u.calls))
+        other = msgspec.structs.replace(lead, teams=("t2",))
+        with pytest.raises(RemoteError):
+            await web.request("node.node-0", "listen.open", encoded(ListenOpen(other, "i1", "", "198.51.100.7")))
+        answer = await web.request("node.node-0", "listen.open", encoded(ListenOpen(lead, "i1", "", "198.51.100.7")))
+        opened = msgspec.msgpack.decode(answer, type=ListenOpened)
+        journal = (tmp_path / "audit" / "node-0.journal").read_bytes()
+        assert b"listen.denied" in journal
+        assert b"listen.start" in journal
+        async with connect(
+            opened.fallback_url,
+            origin=Origin(config.page_origins[0]),
+            subprotocols=[Subprotocol("livemon-listen.1")],
+            compression=None,
+        ) as page:
+            await page.send(json.dumps({"type": "ticket", "ticket": opened.fallback_ticket}))
+            assert json.loads(await page.recv())["type"] == "ready"
+            asked = [await bridge.heard("listen"), await bridge.heard("listen")]
+            assert [(item["legs"], item["on"]) for item in asked] == [([7], True), ([8], True)]
+            await bridge.packets(TapPacket(7, 1, 0, False, 0, 160, mono_us(), b"\x11" * 160))
+            heard = await asyncio.wait_for(page.recv(), 3)
+            assert isinstance(heard, bytes)
+            assert heard[8:] == b"\x11" * 160
+            await until(calls, NodeUpdate, lambda u: any(c.listeners == 1 for c in u.calls))
+            await web.request("node.node-0", "listen.mode", encoded(ListenMode(lead, opened.session, "whisper", 1500)))
+            grant = await bridge.heard("grant")
+            assert (grant["segment"], grant["mode"]) == ("s1", "whisper")
+            # Key-up by the lease, the loss of rights, or here: somebody signed the supervisor out.
+            web.publish("principal", encoded(PrincipalChanged("u1", None)))
+            assert (await bridge.heard("revoke"))["session"] == grant["session"]
+        await until(calls, NodeUpdate, lambda u: any(c.listeners == 0 for c in u.calls))
+
+
+def encoded(message: msgspec.Struct) -> bytes:
+    return msgspec.msgpack.encode(message)
+
+
+async def test_a_node_whose_steps_keep_failing_gives_up(start_node: StartNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = await start_node()
+
+    def fail(local_us: int) -> None:
+        raise ValueError("on purpose")
+
+    monkeypatch.setattr(node.board, "step", fail)
+    with pytest.raises(ValueError, match="on purpose"):
+        await asyncio.wait_for(node.run(), 10)
+
+
+async def test_a_node_survives_a_failed_step_and_a_disk_that_takes_no_checkpoint(
+    start_node: StartNode, web: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health = web.subscribe("node.")
+    node = await start_node()
+    steps: list[int] = []
+
+    def fail_once(local_us: int) -> None:
+        steps.append(local_us)
+        if len(steps) == 1:
+            raise ValueError("once")
+
+    def full(path: Path, kept: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(node.board, "step", fail_once)
+        patched.setattr("livemon.node.checkpoint.write", full)
+        for _ in range(2):
+            await until(health, NodeHealth, lambda h: True)
+    assert len(steps) > 10

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livemon.tap import messages
@@ -80,6 +80,7 @@ def test_every_kind_is_read_or_refused(message: Any, kind: type) -> None:
     assert isinstance(messages.decode(json.dumps(message)), kind)
 
 
+@settings(max_examples=50)
 @given(st.text() | st.recursive(st.none() | st.text(), lambda x: st.dictionaries(st.text(), x)).map(json.dumps))
 def test_any_text_gives_a_typed_refusal(text: str) -> None:
     assert isinstance(messages.decode(text), Ignored | BadMessage)
