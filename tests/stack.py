@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -44,10 +45,22 @@ class Recorder(Ear):
     def __init__(self, ear: Ear) -> None:
         super().__init__(ear._decode, ear._other)
         self.heard = bytearray()
+        self.longest_gap = 0.0
+        """Longest time between two packets, in s."""
+        self.first_foreign: float | None = None
+        """When the first packet came that the other phone had not said (monotonic, s)."""
+        self._last: float | None = None
 
     def hear(self, datagram: bytes) -> None:
         """Keep the sound of one packet."""
+        foreign = self.foreign
         super().hear(datagram)
+        now = time.monotonic()
+        if self._last is not None:
+            self.longest_gap = max(self.longest_gap, now - self._last)
+        self._last = now
+        if self.first_foreign is None and self.foreign > foreign:
+            self.first_foreign = now
         if len(datagram) > 12 and datagram[1] & 0x7F == 0:
             self.heard += decode(datagram[12:], Law.PCMU)
 
@@ -115,10 +128,10 @@ class Running:
                     return live
                 await asyncio.sleep(0.05)
 
-    async def signed_in(self, path: str = "/") -> httpx.AsyncClient:
-        """Return a client with the session of the supervisor (or of the wallboard)."""
+    async def signed_in(self) -> httpx.AsyncClient:
+        """Return a client with a session of the supervisor."""
         client = httpx.AsyncClient(base_url=self.stage.url, headers={"origin": self.stage.url})
-        answer = await client.get(self.links[path])
+        answer = await client.get(self.links["api"])
         assert answer.status_code == 303
         return client
 
@@ -134,9 +147,14 @@ async def stack(
     schedule = Schedule(agents, 1)
     stage = Stage(folder, HOST, free_ports(HOST, 0, agents), schedule.agents, tls=False)
     stage.write()
-    tokens = {path: secrets.token_urlsafe(16) for path in ("/", "/wallboard")}
-    logins = {"/": "supervisor", "/wallboard": "wallboard"}
-    os.environ[LINKS] = json.dumps([[token, logins[path], path] for path, token in tokens.items()])
+    # A link signs in once: one for each browser, and one for requests of the test itself.
+    tokens = {use: secrets.token_urlsafe(16) for use in ("/", "/wallboard", "api")}
+    wanted = [
+        [tokens["/"], "supervisor", "/"],
+        [tokens["api"], "supervisor", "/"],
+        [tokens["/wallboard"], "wallboard", "/wallboard"],
+    ]
+    os.environ[LINKS] = json.dumps(wanted)
     path = configuration.load(stage.config).bus_path
     children = tuple(child for child in demo_children(stage, DemoOptions(agents)) if child.name != "centre")
     supervisor = Supervisor(children, Hub(path), LocalBus(path, "stack"))

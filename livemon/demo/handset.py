@@ -42,7 +42,8 @@ class Mouth:
         self._payloads = [encode(track[n * FRAME : (n + 1) * FRAME].tobytes()) for n in range(frames)]
         self._ssrc = ssrc
         self._next = 0
-        self._sent = 0
+        self.sent = 0
+        """Packets given out so far."""
         self._paused = True
         self.said: deque[bytes] = deque(maxlen=REMEMBERED)
 
@@ -70,8 +71,8 @@ class Mouth:
         # The marker says: first packet after a pause; sequence numbers count what was sent (RFC 3551, 4.1).
         second = 0x80 if self._paused else 0
         self._paused = False
-        sequence = self._sent & 0xFFFF
-        self._sent += 1
+        sequence = self.sent & 0xFFFF
+        self.sent += 1
         return _RTP.pack(0x80, second, sequence, number * FRAME & 0xFFFFFFFF, self._ssrc) + payload
 
 
