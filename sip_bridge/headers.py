@@ -140,6 +140,7 @@ class CSeq(NamedTuple):
     method: str
 
 
+@lru_cache(maxsize=256)
 def parse_cseq(text: str) -> CSeq | None:
     """Read a CSeq value, or return None when it is malformed or its number out of range."""
     match = _CSEQ.match(text)

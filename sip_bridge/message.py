@@ -221,10 +221,11 @@ def _parse(text: str, body: bytes, stream: bool) -> Request | Response | BadMess
     if "\r\n " in text or "\r\n\t" in text:
         text = _FOLD.sub(" ", text)
     lines = text.split("\r\n")
+    suspect = len(text) > MAX_LINE or "\r" in text.replace("\r\n", "")
     start = lines[0].split(" ", 2)
     if len(start) < 2:
         return BadMessage(None, "no start line")
-    headers, complaint = _read_headers(lines)
+    headers, complaint = _read_headers(lines, suspect)
     via = next((value for name, value in headers if name == "via"), "")
     if not via:
         return BadMessage(None, "no Via")
@@ -240,8 +241,8 @@ def _parse(text: str, body: bytes, stream: bool) -> Request | Response | BadMess
     return _request(lines[0], headers, body, top, complaint, stream)
 
 
-def _read_headers(lines: list[str]) -> tuple[list[Header], str]:
-    """Return the headers and the first complaint about them."""
+def _read_headers(lines: list[str], suspect: bool) -> tuple[list[Header], str]:
+    """Return the headers and the first complaint about them; `suspect` says that single lines must be looked at."""
     headers: list[Header] = []
     seen: set[str] = set()
     complaint = ""
@@ -249,7 +250,7 @@ def _read_headers(lines: list[str]) -> tuple[list[Header], str]:
         complaint = "Too Many Headers"
     for line in lines[1 : MAX_HEADERS + 1]:
         name, colon, value = line.partition(":")
-        if not colon or len(line) > MAX_LINE or "\r" in line:
+        if not colon or (suspect and (len(line) > MAX_LINE or "\r" in line)):
             complaint = complaint or "Malformed Header"
             continue
         name = canonical(name)
@@ -266,6 +267,8 @@ def _read_headers(lines: list[str]) -> tuple[list[Header], str]:
 
 def _split_top_via(headers: list[Header], value: str) -> Via | None:
     """Put the top Via on a line of its own and read it."""
+    if "," not in value:
+        return parse_via(value)
     items = split_list(value)
     if not items:
         return None

@@ -90,7 +90,7 @@ class Bindings:
         """Add or refresh a binding."""
         if (old := self._by_token.get(binding.token)) is not None:
             old[1].cancel()
-        timer = self._layer.timers.arm(binding.expires_at, partial(self.drop, binding.token))
+        timer = self._layer.timers.arm_coarse(binding.expires_at, partial(self.drop, binding.token))
         self._by_token[binding.token] = (binding, timer)
         self._tokens[binding.aor, binding.contact] = binding.token
         self._journal(binding.token, dump_binding(binding), now)

@@ -130,7 +130,7 @@ class ClientTransaction:
         if self._deadline is not None:
             self._deadline.cancel()
         if after > 0:
-            self._deadline = self._layer.timers.arm(now + after, partial(self.feed, Event.DEADLINE))
+            self._deadline = self._layer.timers.arm_coarse(now + after, partial(self.feed, Event.DEADLINE))
         else:
             self.feed(Event.DEADLINE, now)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from itertools import count
+from math import ceil
 from typing import Final
 
 Fire = Callable[[float], None]
 COMPACT_AT: Final = 1024
 """Cancelled timers kept before the heap is rebuilt: timer C would otherwise hold dead entries for three minutes."""
+
+GRAIN: Final = 0.125
+"""Seconds; deadlines are tens of seconds, and one wake-up for eight of them costs an eighth."""
 
 
 class Timer:
@@ -52,8 +56,18 @@ class TimerQueue:
         return timer
 
     def due(self) -> float | None:
-        """Return when `tick` has to be called next (it may then find that nothing is due), None for never."""
-        return self._heap[0][0] if self._heap else None
+        """Return when `tick` has to be called next, None for never."""
+        heap = self._heap
+        while heap:
+            if heap[0][2].fire is not None:
+                return heap[0][0]
+            heapq.heappop(heap)
+            self._cancelled -= 1
+        return None
+
+    def arm_coarse(self, due: float, fire: Fire) -> Timer:
+        """Arm a timer that may be up to `GRAIN` late, so that many fall due together."""
+        return self.arm(ceil(due / GRAIN) * GRAIN, fire)
 
     def tick(self, now: float) -> None:
         """Fire all that is due."""

@@ -91,7 +91,7 @@ class CallTable:
         for fork in call.forks.values():
             fork.caller.feed(DialogEvent.END)
             fork.callee.feed(DialogEvent.END)
-        self.layer.timers.arm(now + LINGER, lambda _: self._forget(call))
+        self.layer.timers.arm_coarse(now + LINGER, lambda _: self._forget(call))
 
     def _forget(self, call: Call) -> None:
         for fork in call.forks.values():
