@@ -70,6 +70,7 @@ class Peer:
     stage: Stage
     hop: Hop
     inbox: list[Request | Response] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
 
     def send(self, data: bytes | Request | Response) -> None:
         raw = data if isinstance(data, bytes) else data.encode()
@@ -166,10 +167,13 @@ class Stage:
         """Hand what the stack sent to the peers."""
         for outgoing in self.layer.drain():
             message = parse_message(outgoing.data)
-            assert isinstance(message, Request | Response), message
             for peer in self.peers:
                 if outgoing.hop == peer.hop:
-                    peer.inbox.append(message)
+                    peer.raw.append(outgoing.data)
+                    if isinstance(message, Request | Response):
+                        peer.inbox.append(message)
+            # The answer to a malformed request repeats what was malformed.
+            assert isinstance(message, Request | Response) or outgoing.data.startswith(b"SIP/2.0 400"), message
 
     def advance(self, seconds: float) -> None:
         """Let time pass, timer by timer."""
