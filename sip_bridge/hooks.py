@@ -6,10 +6,10 @@ behind these protocols; the control process joins them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Side(Enum):
@@ -64,6 +64,14 @@ class Refuse:
 
     status: int
     reason: str
+
+
+Journal = Callable[[str, dict[str, Any] | None, float], None]
+"""Called with the key of a call or binding, its new dump as JSON-able data (None: gone) and the time."""
+
+
+def no_journal(key: str, dump: dict[str, Any] | None, now: float) -> None:
+    """Keep nothing."""
 
 
 class Router(Protocol):

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from sip_bridge.b2bua.table import Journal, no_journal
-from sip_bridge.hooks import Hop, Refuse, Router
+from sip_bridge.hooks import Hop, Journal, Refuse, Router, no_journal
 from sip_bridge.message import Header, Request, Response
 from sip_bridge.transaction_layer import TransactionLayer
 from sip_bridge.transaction_server import ServerTransaction

@@ -17,8 +17,8 @@ Signatures:
             .user: TransactionUser            set by B2bua; a phone sets itself
             .receive(data: bytes, source: Hop, now)        one datagram, or one message cut from a stream
             .send_request(request, hop, on_response, now, fallback=None) -> ClientTransaction
-            .send_ack(request, hop, now, fallback=None) -> Outgoing      outside any transaction (RFC 3261, 13.2.2.4)
-            .contact(hop) -> str                           our Contact value towards that hop
+            .send_ack(request, hop, fallback=None) -> Outgoing   the ACK to a 2xx; .repeat(outgoing) sends it again
+            .contact(hop, user="") -> str                  our Contact value towards that hop
             .due() -> float | None  .tick(now)  .drain() -> list[Outgoing(hop, data, fallback)]
             .counters: Counter[str]
         TransactionUser: on_request(tx: ServerTransaction, request, now), on_ack(request, now)

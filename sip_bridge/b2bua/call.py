@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final
 
 from sip_bridge.b2bua.offer import Exchange
 from sip_bridge.dialog import Dialog
 from sip_bridge.hooks import Hop, Route, Side
+from sip_bridge.message import Header
 from sip_bridge.transaction_client import ClientTransaction
 from sip_bridge.transaction_layer import Outgoing
 from sip_bridge.transaction_server import ServerTransaction
@@ -79,7 +81,7 @@ class InviteRelay:
     `acks` holds the ACK sent to each fork that answered, to be repeated when its 2xx comes again.
     """
 
-    __slots__ = ("acks", "client", "cseq", "exchange", "fork", "late", "side", "tx")
+    __slots__ = ("acks", "client", "cseq", "exchange", "late", "side", "tx")
 
     def __init__(self, side: Side, tx: ServerTransaction, late: bool) -> None:
         self.side = side
@@ -88,8 +90,16 @@ class InviteRelay:
         self.exchange = Exchange()
         self.client: ClientTransaction | None = None
         self.cseq = 0
-        self.fork: Fork | None = None
         self.acks: dict[str, Outgoing | None] = {}
+
+    def respond(self, status: int, now: float) -> bool:
+        """Answer the INVITE; False when it was answered before."""
+        return self.tx.respond(status, now)
+
+    def cancel(self, now: float, headers: Iterable[Header]) -> None:
+        """Cancel the INVITE on the other leg."""
+        if self.client is not None:
+            self.client.cancel(now, headers)
 
 
 class Call:

@@ -11,9 +11,9 @@ from sip_bridge.b2bua.call import Call
 from sip_bridge.b2bua.ending import hang_up
 from sip_bridge.b2bua.setup import open_call
 from sip_bridge.b2bua.snapshot import dump_call, restore_call
-from sip_bridge.b2bua.table import CallTable, Journal, no_journal
+from sip_bridge.b2bua.table import CallTable
 from sip_bridge.headers import METHODS
-from sip_bridge.hooks import CallObserver, MediaHook, Refuse, Route, Router
+from sip_bridge.hooks import CallObserver, Journal, MediaHook, Refuse, Route, Router, no_journal
 from sip_bridge.message import Request
 from sip_bridge.registrar import Registrar
 from sip_bridge.transaction_layer import COOKIE, TransactionLayer, allow_header

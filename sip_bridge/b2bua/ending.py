@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sip_bridge.b2bua import passing
-from sip_bridge.b2bua.call import Call, CallInput, CallState, InviteRelay
+from sip_bridge.b2bua.call import Call, CallInput, CallState
 from sip_bridge.b2bua.table import CallTable, Place
 from sip_bridge.dialog import Dialog
 from sip_bridge.hooks import Side
@@ -71,17 +71,14 @@ def cancel(
         return
     kept = [(name, value) for name, value in headers if name == "reason"]  # RFC 3326, 2: the cause goes along
     pending.tx.respond(status, now, "" if by else reason, kept if by is None else (), b"", call.caller_tag)
-    if pending.client is not None:
-        pending.client.cancel(now, kept)
+    pending.cancel(now, kept)
     table.over(call, status, reason, by, now)
 
 
 def _abandon_pending(call: Call, now: float) -> None:
     """A call ends while a re-INVITE is under way: its sender gets 487, the other side a CANCEL (RFC 3261, 15.1.2)."""
-    pending: InviteRelay | None = call.pending
+    pending = call.pending
+    if pending is None or not pending.respond(487, now):
+        return  # an answered INVITE stays, so that its ACK still finds it
     call.pending = None
-    if pending is None:
-        return
-    pending.tx.respond(487, now)
-    if pending.client is not None:
-        pending.client.cancel(now)
+    pending.cancel(now, ())

@@ -129,7 +129,6 @@ def _answer(table: CallTable, call: Call, relay: InviteRelay, response: Response
             table.remove(call, now)
         return
     _win(table, call, fork)
-    relay.fork = fork
     body = passing.body(table, call, Side.CALLEE, response, relay.exchange, tag)
     headers = _creating_headers(table, relay, response)
     relay.tx.on_no_ack = lambda at: _lost_ack(table, call, at)

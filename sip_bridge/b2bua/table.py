@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sip_bridge.b2bua.call import Call, CallState, Fork
 from sip_bridge.b2bua.snapshot import dump_call
 from sip_bridge.dialog import Dialog, DialogEvent, DialogKey
-from sip_bridge.hooks import CallEnded, CallEvent, CallObserver, MediaHook, Side
+from sip_bridge.hooks import CallEnded, CallEvent, CallObserver, Journal, MediaHook, Side, no_journal
 from sip_bridge.message import Request
 from sip_bridge.transaction_layer import TransactionLayer
 from sip_bridge.uri import parameters
 
-Journal = Callable[[str, dict[str, Any] | None, float], None]
-"""Called with the key, the new dump (None: gone) and the time."""
-
 LINGER: Final = 5.0
 """Seconds the dialogs of an ended call are still known, so that a BYE that crossed ours is answered 200."""
-
-
-def no_journal(key: str, dump: dict[str, Any] | None, now: float) -> None:
-    """Keep nothing."""
 
 
 class Place(NamedTuple):

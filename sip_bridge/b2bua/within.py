@@ -71,7 +71,6 @@ def _reinvite(table: CallTable, place: Place, tx: ServerTransaction, request: Re
         return
     tx.respond(100, now)
     relay = call.pending = InviteRelay(place.side, tx, sdp_range(request) is None)
-    relay.fork = place.fork
     place.own.refresh(request)
     body = passing.body(table, call, place.side, request, relay.exchange)
     forwarded = _forward(table, place, request, [], body)
@@ -85,8 +84,7 @@ def _reinvite(table: CallTable, place: Place, tx: ServerTransaction, request: Re
 
 def _reinvite_cancel(relay: InviteRelay, request: Request, now: float) -> None:
     """Pass the CANCEL on; the far side's final response decides."""
-    if relay.client is not None:
-        relay.client.cancel(now, [header for header in request.headers if header[0] == "reason"])
+    relay.cancel(now, [header for header in request.headers if header[0] == "reason"])
 
 
 def _reinvite_response(table: CallTable, place: Place, relay: InviteRelay, response: Response, now: float) -> None:

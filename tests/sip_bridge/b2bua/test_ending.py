@@ -103,3 +103,22 @@ def test_a_cancel_that_comes_too_late_changes_nothing() -> None:
     stage.caller.send(cancel)
     stage.caller.send(stage.ask("CANCEL", 1, branch=branch.branch))
     assert stage.caller.statuses("INVITE").count(487) == 1
+
+
+def test_an_ack_that_comes_after_the_hang_up_still_ends_the_repeats() -> None:
+    stage = Stage()
+    tag = stage.ring()
+    stage.callee.answer(stage.callee.request("INVITE"), 200, body=SDP_B, tag="bt")
+    stage.callee.send(stage.back("BYE", 1))
+    stage.caller.send(stage.ask("ACK", 1, to_tag=tag))
+    stage.advance(20)
+    assert stage.caller.statuses("INVITE").count(200) == 1
+
+
+def test_a_bye_in_a_cancelled_call_is_answered() -> None:
+    stage = Stage()
+    tag = stage.ring()
+    stage.b2bua.hang_up(stage.key, "over", stage.now)
+    stage.caller.send(stage.ask("BYE", 2, to_tag=tag))
+    assert stage.caller.statuses("BYE") == [200]
+    assert stage.callee.requests("BYE") == []

@@ -182,3 +182,11 @@ def test_a_callee_behind_a_translator_is_reached_where_the_invite_went() -> None
         f"CSeq: {invite.get('cseq')}\r\nContact: <sip:x@192.168.1.7:5060>\r\nContent-Length: 0\r\n\r\n".encode()
     )
     assert stage.callee.request("ACK").uri == "sip:x@192.168.1.7:5060"
+
+
+def test_a_refusal_after_another_fork_answered_changes_nothing() -> None:
+    stage = Stage()
+    tag = stage.talk()
+    stage.callee.answer(stage.callee.request("INVITE"), 486, tag="b9")
+    stage.caller.send(stage.ask("INFO", 2, to_tag=tag))
+    assert len(stage.callee.requests("INFO")) == 1

@@ -1,4 +1,5 @@
-from sip_bridge.b2bua.table import LINGER, no_journal
+from sip_bridge.b2bua.table import LINGER
+from sip_bridge.hooks import no_journal
 from tests.sip_stage import Stage
 
 
