@@ -96,12 +96,10 @@ class Bindings:
 
     def drop(self, token: str, now: float) -> None:
         """Forget a binding."""
-        found = self._by_token.pop(token, None)
-        if found is not None:
-            binding, timer = found
-            timer.cancel()
-            self._tokens.pop((binding.aor, binding.contact), None)
-            self._journal(token, None, now)
+        binding, timer = self._by_token.pop(token)
+        timer.cancel()
+        self._tokens.pop((binding.aor, binding.contact), None)
+        self._journal(token, None, now)
 
 
 def dump_binding(binding: Binding) -> dict[str, Any]:

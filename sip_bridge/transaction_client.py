@@ -98,8 +98,8 @@ class ClientTransaction:
         self._send(now)
 
     def _up(self, now: float) -> None:
-        if self._response is not None:
-            self.on_response(self._response, now)
+        assert self._response is not None, "only a response is handed up"
+        self.on_response(self._response, now)
 
     def _tell(self, status: int, now: float) -> None:
         self._layer.counters["timed_out" if status == 408 else "unreachable"] += 1
@@ -114,9 +114,9 @@ class ClientTransaction:
         return Request(method, request.uri, headers, b"", request.via, request.cseq._replace(method=method))
 
     def _ack(self, now: float) -> None:
-        if self._response is not None:
-            ack = self._derived("ACK", self._response.get("to") or "", ())
-            self._layer.transmit(self.hop, ack.encode(), self.fallback)
+        assert self._response is not None, "only a response is acknowledged"
+        ack = self._derived("ACK", self._response.get("to") or "", ())
+        self._layer.transmit(self.hop, ack.encode(), self.fallback)
 
     def _cancel(self, now: float) -> None:
         request = self._derived("CANCEL", self.request.get("to") or "", self._cancel_headers)

@@ -66,9 +66,9 @@ def cancel(
     now: float,
 ) -> None:
     """Give up a ringing call: the caller gets `status`, the callee a CANCEL as soon as it may have one."""
+    call.feed(CallInput.CANCEL)
     pending = call.pending
-    if call.feed(CallInput.CANCEL) is not CallState.RINGING or pending is None:
-        return
+    assert pending is not None, "a ringing call has its INVITE"
     kept = [(name, value) for name, value in headers if name == "reason"]  # RFC 3326, 2: the cause goes along
     pending.tx.respond(status, now, "" if by else reason, kept if by is None else (), b"", call.caller_tag)
     pending.cancel(now, kept)

@@ -38,6 +38,11 @@ def open_call(
     )
     callee.pinned = pinned
     _announce(table, call, request, now)
+    if call.state is not CallState.RINGING:
+        # The observer hung up at once: nothing goes out.
+        call.feed(CallInput.REFUSAL)
+        table.remove(call, now)
+        return
     headers = passing.passed(table, request)
     body = passing.body(table, call, Side.CALLER, request, relay.exchange)
     own = passing.contact(table, route.hop, request)
@@ -173,6 +178,5 @@ def _refusal(table: CallTable, call: Call, relay: InviteRelay, response: Respons
             headers += [("contact", value) for value in response.all("contact")]
         relay.tx.respond(response.status, now, response.reason, headers, response.body, call.caller_tag)
         table.over(call, response.status, response.reason, None if response.generated else Side.CALLEE, now)
-    if before in (CallState.RINGING, CallState.CANCELLED):
-        call.pending = None
-        table.remove(call, now)
+    call.pending = None
+    table.remove(call, now)

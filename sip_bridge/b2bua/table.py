@@ -78,8 +78,7 @@ class CallTable:
 
     def remove(self, call: Call, now: float) -> None:
         """Take the call out of the table, and its dialogs a little later."""
-        if self.calls.pop(call.key, None) is None:
-            return
+        self.calls.pop(call.key, None)
         for fork in call.forks.values():
             fork.caller.feed(DialogEvent.END)
             fork.callee.feed(DialogEvent.END)

@@ -219,3 +219,8 @@ def test_no_value_takes_quadratic_time(value: str) -> None:
         best = min(best, time.perf_counter() - began)
     # Linear is under 2 ms; quadratic would be several seconds.
     assert best < 0.25
+
+
+def test_a_comma_inside_quotes_does_not_split_a_via() -> None:
+    via = HEAD["Via"] + ';x="a,b"'
+    assert request(message(Via=via)).all("via") == [via]

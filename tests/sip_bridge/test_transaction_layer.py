@@ -166,3 +166,18 @@ def test_an_ack_can_be_repeated_byte_for_byte() -> None:
     first, second = layer.drain()
     assert first == second
     assert first.data.startswith(b"ACK sip:c@d SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;rport;branch=z9hG4bK")
+
+
+def test_a_transport_that_breaks_twice_is_told_once() -> None:
+    layer, _ = made()
+    hop = Hop("tcp", "10.0.0.2", 5060)
+    told: list[int] = []
+
+    def on_response(response: Response, now: float) -> None:
+        told.append(response.status)
+        layer.broken(hop, now)
+
+    for _ in range(2):
+        layer.send_request(Request("INFO", "sip:c@d", [("cseq", "1 INFO")]), hop, on_response, 0.0)
+    layer.broken(hop, 0.0)
+    assert told == [503, 503]

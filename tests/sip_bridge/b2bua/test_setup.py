@@ -1,6 +1,16 @@
 import pytest
 
-from sip_bridge.hooks import CallAnswered, CallEnded, CallProgress, CallReferred, CallStarted, Hop, SdpRole, Side
+from sip_bridge.hooks import (
+    CallAnswered,
+    CallEnded,
+    CallEvent,
+    CallProgress,
+    CallReferred,
+    CallStarted,
+    Hop,
+    SdpRole,
+    Side,
+)
 from tests.sip_stage import SDP_A, SDP_B, Stage
 
 
@@ -190,3 +200,29 @@ def test_a_refusal_after_another_fork_answered_changes_nothing() -> None:
     stage.callee.answer(stage.callee.request("INVITE"), 486, tag="b9")
     stage.caller.send(stage.ask("INFO", 2, to_tag=tag))
     assert len(stage.callee.requests("INFO")) == 1
+
+
+def test_ringing_after_the_caller_gave_up_is_not_passed() -> None:
+    stage = Stage()
+    stage.ring()
+    via = stage.caller.response(180).via
+    assert via is not None
+    stage.caller.send(stage.ask("CANCEL", 1, branch=via.branch))
+    stage.callee.answer(stage.callee.request("INVITE"), 183, tag="bt")
+    assert stage.caller.statuses("INVITE") == [100, 180, 487]
+    stage.callee.answer(stage.callee.request("INVITE"), 487, tag="bt")
+    assert not stage.b2bua.calls
+
+
+def test_an_observer_may_hang_up_before_the_invite_goes_out() -> None:
+    stage = Stage()
+
+    def on_call(event: CallEvent, now: float) -> None:
+        if isinstance(event, CallStarted):
+            assert stage.b2bua.hang_up(event.call, "not now", now)
+
+    stage.observer.on_call = on_call  # type: ignore[method-assign]
+    stage.invite()
+    assert stage.caller.statuses("INVITE") == [100, 480]
+    assert stage.callee.inbox == []
+    assert not stage.b2bua.calls

@@ -161,15 +161,14 @@ def test_update_carries_offer_and_answer_and_may_move_the_target() -> None:
     stage = Stage()
     tag = stage.talk()
     stage.caller.send(stage.ask("UPDATE", 2, "Contact: <sip:a@127.0.0.1:5099>", to_tag=tag, body=HOLD))
-    stage.callee.send(
-        stage.callee.answer(stage.callee.request("UPDATE"), 200, "X: 1", body=SDP_B).replace(
-            b"sip:peer@", b"sip:moved@"
-        )
-    )
+    moved = "Contact: <sip:moved@127.0.0.1:5080>"
+    stage.callee.answer(stage.callee.request("UPDATE"), 200, moved, body=SDP_B, contact=False)
     assert stage.media.seen[2:] == [(Side.CALLER, SdpRole.OFFER), (Side.CALLEE, SdpRole.ANSWER)]
     dump = stage.b2bua.dump(stage.key)
     assert dump is not None
     assert dump["caller"]["target"] == "sip:a@127.0.0.1:5099"
+    assert dump["callee"]["target"] == "sip:moved@127.0.0.1:5080"
+    assert stage.journal[stage.key] == dump
 
 
 @pytest.mark.parametrize(("status", "alive"), [(488, True), (481, False)])
@@ -265,3 +264,13 @@ def test_the_progress_of_a_transfer_is_reported(body: bytes, status: int | None)
     stage.caller.send(stage.ask("NOTIFY", 2, "Event: refer", "Content-Type: message/sipfrag", to_tag=tag, body=body))
     told = [event.status for event in stage.observer.events if isinstance(event, TransferProgress)]
     assert told == ([status] if status else [])
+
+
+def test_a_reinvite_refused_after_the_call_has_ended_changes_nothing() -> None:
+    stage = Stage()
+    tag = stage.talk()
+    stage.caller.send(stage.ask("INVITE", 2, to_tag=tag, body=HOLD))
+    stage.callee.send(stage.back("BYE", 1))
+    stage.callee.answer(stage.callee.request("INVITE"), 487)
+    assert stage.media.refusals == []
+    assert stage.caller.statuses("INVITE").count(487) == 1
