@@ -1,5 +1,4 @@
 from sip_bridge.b2bua.table import LINGER
-from sip_bridge.hooks import no_journal
 from tests.sip_stage import Stage
 
 
@@ -31,7 +30,3 @@ def test_early_only_survives_translation() -> None:
     stage.invite(f"Replaces: c1;to-tag={tag};from-tag=at;early-only", call_id="c2")
     first, second = stage.callee.requests("INVITE")
     assert second.get("replaces") == f"{first.call_id};to-tag=bt;from-tag={first.from_tag};early-only"
-
-
-def test_nothing_need_be_kept() -> None:
-    no_journal("k", None, 0.0)
