@@ -16,14 +16,11 @@ from tests.keeper_play import SocketPhone, call, running
 from tests.relay_play import AGENT, CUSTOMER, PHONES, STRANGER, Phone, Play
 
 MARK = b"\x2a" * 160
-SPRAY = (
-    b"",
-    b"\x80",
-    b"\x80\0" + bytes(10),
-    b"\x80\xc9\0\0",
-    b"\x16\xfe\xfd" + bytes(60),
-    b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12),
-)
+STUN = b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12)
+CLIENT_HELLO = b"\x16\xfe\xfd" + bytes(60)
+SPRAY = (b"", b"\x80", b"\x80\0" + bytes(10), b"\x80\xc9\0\0", CLIENT_HELLO, STUN)
+IP_RECVERR = 11
+"""Linux: an ICMP answer becomes an error of the socket."""
 
 
 def attack(play: Play, guess: bool = False) -> None:

@@ -18,6 +18,20 @@ from sip_bridge.media.state import SLOT
 from tests.keeper_play import SocketPhone, call, running
 
 
+class Turns:
+    """A poller that stops the host after so many turns."""
+
+    def __init__(self, stopped: Host, turns: int) -> None:
+        self._host = stopped
+        self._poll = stopped._poller.poll
+        self._left = turns
+
+    def poll(self, timeout: float, maxevents: int) -> list[tuple[int, int]]:
+        self._left -= 1
+        self._host.stopping = self._left <= 0
+        return self._poll(0.03, maxevents)
+
+
 class Stage:
     """A host without its process: its loop is run until it would wait."""
 
@@ -31,18 +45,8 @@ class Stage:
         self.control.send(json.dumps(members).encode())
 
     def run(self, turns: int = 5) -> None:
-        poll = self.host._poller.poll
-
-        class Turns:
-            left = turns
-
-            def poll(self, timeout: float, maxevents: int) -> list[tuple[int, int]]:
-                self.left -= 1
-                stage.host.stopping = self.left <= 0
-                return poll(0.03, maxevents)
-
-        stage = self
-        original, self.host._poller = self.host._poller, Turns()  # type: ignore[assignment]  # only `poll` is used
+        original = self.host._poller
+        self.host._poller = Turns(self.host, turns)  # type: ignore[assignment]  # only `poll` is used
         self.host.stopping = False
         self.host.run()
         self.host._poller = original
