@@ -217,8 +217,9 @@ def test_jitter_is_that_of_rfc_3550() -> None:
         play.packet(seq=index, timestamp=index * 160)
         jitter += (40 - jitter) / 16 if index else 0
     assert play.leg.jitter_tenth_ms == pytest.approx(jitter / 0.8, abs=2)
+    play.leg.refill()
     before = play.leg.jitter
-    play.packet(seq=200, timestamp=10**9)
+    assert isinstance(play.packet(seq=200, timestamp=10**9), bytes)
     assert play.leg.jitter == before, "a clock that was set is no jitter"
 
 

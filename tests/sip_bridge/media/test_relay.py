@@ -194,3 +194,79 @@ def test_without_a_memory_nothing_is_restored() -> None:
     play.set(AGENT, codecs=G711)
     play.do("close", leg=AGENT)
     assert sorted(play.relay.lines) == [CUSTOMER]
+
+
+LOUD = b"\x00\x20" * 160
+
+
+def test_rtcp_on_the_rtp_port_ends_here() -> None:
+    play = Play()
+    play.set(AGENT, rtcp=list(PHONES[AGENT]))
+    assert play.feed(AGENT, b"\x80\xc9\0\1abcd") == []
+    assert play.relay.lines[AGENT].reporter.taken == 1
+
+
+def test_speech_commands_reach_the_grants() -> None:
+    play = Play()
+    play.do("gain", session=7, whisper_db=-6, duck_db=-3)
+    for counter, end in ((1, "revoke"), (2, "revoke_all")):
+        play.grant(counter)
+        play.whisper(LOUD)
+        assert play.feed(CUSTOMER, play.customer.packet())[0].rtp.payload != play.customer.noise()
+        play.do(end, session=7)
+    assert [event["state"] for event in play.events("grant_state")] == ["open", "revoked"] * 2
+    assert play.relay.lines[AGENT].out.mixed == 2
+
+
+def test_a_mismatch_cuts_the_whisper_and_is_told() -> None:
+    play = Play(leak_whisper=True)
+    payload = play.agent.noise()
+    play.whisper(LOUD)
+    assert play.feed(AGENT, play.agent.packet(payload))[0].rtp.payload == payload
+    play.grant(1)
+    play.whisper(LOUD)
+    assert play.feed(CUSTOMER, play.customer.packet(payload_type=9))[0].rtp.payload_type == 9
+    assert play.events("proof") == [], "nothing was leaked towards the customer yet"
+    assert play.feed(AGENT, play.agent.packet(payload, payload_type=9))[0].rtp.payload == payload
+    assert play.events("proof") == [], "a codec we do not mix cannot leak"
+    assert play.feed(AGENT, play.agent.packet(payload))[0].rtp.payload == payload
+    assert [event["mismatches"] for event in play.events("proof")] == [1]
+    assert play.relay.counters["proof_mismatches"] == 1
+
+
+def test_a_barge_interval_is_told_and_saved() -> None:
+    play = Play()
+    play.grant(1, mode="barge")
+    play.whisper(LOUD)
+    play.feed(AGENT, play.agent.packet())
+    assert [event["open"] for event in play.events("origin")] == [True]
+    play.do("close", leg=CUSTOMER)
+    assert [event["open"] for event in play.events("origin")] == [True, False]
+
+
+def test_the_legs_of_an_earlier_life_are_open_and_bad_records_are_counted() -> None:
+    play = Play()
+    play.do("listen", legs=[AGENT], on=True)
+    play.memory[2048 * 2 : 2048 * 3] = play.memory[0:2048]
+    after = Play(memory=play.memory, open_call=False)
+    after.relay.restore(after.now)
+    assert after.events("hello")[0]["legs"] == [AGENT, CUSTOMER]
+    assert after.relay.counters["bad_records"] == 1
+    assert after.relay.period() == 2_000_000
+    assert len(after.feed(AGENT, after.agent.packet())) == 1
+    after.do("open", leg=9, port=AGENT_PORT, role="agent", peer=CUSTOMER)
+    assert after.events("error")[0]["text"] == "port 22000 is odd or taken"
+
+
+def test_a_record_that_cannot_be_used_gives_its_port_back() -> None:
+    play = Play()
+    [(_, first), (_, second)] = list(play.relay._state.records() if play.relay._state else ())
+    assert play.relay._state is not None
+    play.relay._state.write(0, {**first, "set": []})
+    play.relay._state.write(1, {**second, "barging": 7})
+    after = Play(memory=play.memory, open_call=False)
+    after.relay.restore(after.now)
+    assert after.wire.heard == {CUSTOMER_PORT: CUSTOMER}
+    assert [event["open"] for event in after.events("origin")] == [False]
+    after.do("open", leg=AGENT, port=AGENT_PORT, role="agent", peer=CUSTOMER)
+    assert after.events("error") == []

@@ -163,3 +163,25 @@ def test_mode_changes_take_effect_with_the_next_chunk() -> None:
     play.grant(3)
     assert play.feed(AGENT, play.agent.packet(QUIET))[0].rtp.payload == QUIET
     assert [event["open"] for event in play.events("origin")] == [True, False]
+
+
+def test_an_idle_moment_ends_the_speaking_and_the_interval() -> None:
+    play = Play()
+    play.grant(1, mode="barge")
+    play.whisper(LOUD)
+    play.feed(AGENT, play.agent.packet())
+    play.wait(100)
+    assert play.relay.speech.speaking == set()
+    assert [event["open"] for event in play.events("origin")] == [True, False]
+    play.grant(2)
+    play.whisper(LOUD)
+    play.wait(500)
+    assert play.relay.speech.speaking == set()
+    assert play.relay.lines[AGENT].out.generated > 0
+
+
+def test_a_failed_proof_refuses_whatever_is_asked_later() -> None:
+    play = Play()
+    play.relay.lines[AGENT].proof_failed = True
+    play.grant(1)
+    assert states(play) == [("refused", "proof_failed")]
