@@ -38,6 +38,8 @@ LARGEST_MESSAGE: Final = 65536
 LEGS_A_PART: Final = 100
 """Legs of one `stats` message: some 60 KiB, less than what a Unix socket takes at once."""
 PARENT_NS: Final = 1_000_000_000
+ORPHAN_NS: Final = 10_000_000_000
+"""Without a keeper, the process lives until no leg has sent anything for 10 s: calls outlive the bridge's parent."""
 LEAK_SWITCH: Final = "LIVEMON_TEST_LEAK_WHISPER"
 """For tests of the run-time proof alone: leaks a whispered frame towards the customer, which must trip it."""
 
@@ -183,7 +185,7 @@ class Host:
                 due = now + relay.period()
                 if now - self._parent_ns > PARENT_NS:
                     self._parent_ns = now
-                    if self._orphaned():
+                    if self._orphaned(now):
                         return
             if relay.events:
                 self._tell()
@@ -222,9 +224,11 @@ class Host:
                 return  # control is away: the events wait for it
             events.popleft()
 
-    def _orphaned(self) -> bool:
+    def _orphaned(self, now: int) -> bool:
         """Tell whether the keeper is gone and no call needs us any more."""
-        return os.getppid() != self._parent and not self.relay.lines
+        if os.getppid() == self._parent:
+            return False
+        return all(now - line.leg.last_ns > ORPHAN_NS for line in self.relay.lines.values())
 
 
 def main(argv: list[str]) -> int:

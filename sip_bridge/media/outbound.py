@@ -96,11 +96,6 @@ class Outbound:
         self._late = 0
 
     @property
-    def remote(self) -> Address | None:
-        """Where the phone is sent to, or None while nothing may be sent."""
-        return self.leg.source if self.leg.send else None
-
-    @property
     def mixer(self) -> Mixer:
         """Who speaks into this stream."""
         return self._mixer

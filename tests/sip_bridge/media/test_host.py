@@ -3,6 +3,7 @@ import mmap
 import os
 import select
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -112,13 +113,15 @@ def test_a_full_channel_drops_frames_and_keeps_events(stage: Stage) -> None:
     assert [event["ev"] for event in stage.events()] == ["hello"]
 
 
-def test_without_a_keeper_the_process_ends_with_the_last_leg(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not stage.host._orphaned()
+def test_without_a_keeper_the_process_ends_with_the_last_call(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic_ns()
+    assert not stage.host._orphaned(now)
     monkeypatch.setattr(os, "getppid", lambda: 1)
-    assert stage.host._orphaned()
+    assert stage.host._orphaned(now)
     stage.command(**call(22800, (22880, 22882))[0])
     stage.host._obey(stage._theirs.fileno(), 0)
-    assert not stage.host._orphaned()
+    assert not stage.host._orphaned(now)
+    assert stage.host._orphaned(now + 2 * host.ORPHAN_NS)
     stage.command(cmd="close", leg=1)
     stage.host._obey(stage._theirs.fileno(), 0)
     stage.host.run()

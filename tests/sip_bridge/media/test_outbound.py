@@ -237,3 +237,62 @@ def test_a_send_that_fails_is_counted_and_ends_nothing() -> None:
     assert play.relay.lines[AGENT].out.failed == 1
     play.wire.broken = False
     assert len(play.feed(CUSTOMER, play.customer.packet())) == 1
+
+
+def test_a_frozen_stream_goes_on_with_its_numbers() -> None:
+    play = Play()
+    carry(play, 5)
+    frozen = play.relay.lines[AGENT].out.freeze()
+    other = Play(seed=50)
+    out = other.relay.lines[AGENT].out
+    out.thaw(frozen, play.now + 100_000_000)
+    assert out.freeze() == {
+        **frozen,
+        "seq": (frozen["seq"] + 6) & 0xFFFF,
+        "ts": (frozen["ts"] + 6 * 160) & 0xFFFFFFFF,
+        "sent_ns": play.now + 100_000_000,
+    }
+    unsent = Play(seed=51).relay.lines[AGENT].out
+    out.thaw(unsent.freeze(), play.now)
+    assert out.freeze() == unsent.freeze()
+
+
+def test_nothing_is_sent_while_the_phone_is_unknown_or_may_not_be_sent_to() -> None:
+    play = Play()
+    play.set(AGENT, remote=None)
+    assert carry(play, 1) == []
+    play.set(AGENT, send=False)
+    assert carry(play, 1) == []
+
+
+def test_a_payload_that_was_changed_on_the_way_is_put_back_and_told() -> None:
+    play = Play(leak_whisper=True)
+    out = play.relay.lines[CUSTOMER].out
+    assert isinstance(out, CustomerOutbound)
+    play.grant(1)
+    play.whisper(LOUD)
+    payload = play.agent.noise()
+    [sent] = play.feed(AGENT, play.agent.packet(payload))
+    assert sent.rtp.payload == payload
+    assert out.mismatches == 1
+    [sent] = play.feed(AGENT, play.agent.packet(payload))
+    assert (sent.rtp.payload, out.mismatches) == (payload, 1)
+
+
+def test_a_barge_over_packets_is_one_interval() -> None:
+    play = Play()
+    out = play.relay.lines[CUSTOMER].out
+    assert isinstance(out, CustomerOutbound)
+    play.grant(1, mode="barge")
+    for _ in range(3):
+        play.whisper(LOUD)
+        play.feed(AGENT, play.agent.packet())
+        assert out.barging == 7
+        play.wait(20)
+    play.whisper(LOUD)
+    play.feed(AGENT, play.agent.packet(b"\x05\x0a\0\0", payload_type=101))
+    assert out.barging == 7
+    play.do("revoke", session=7)
+    out.rest(play.now)
+    assert [event["open"] for event in play.events("origin")] == [True, False]
+    assert out.barging is None

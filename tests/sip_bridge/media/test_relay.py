@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from sip_bridge.link import wire
+from sip_bridge.media import rtcp
 from tests.relay_play import AGENT, AGENT_PORT, CUSTOMER, CUSTOMER_PORT, G711, PHONES, STRANGER, Play
 
 
@@ -202,7 +203,7 @@ LOUD = b"\x00\x20" * 160
 def test_rtcp_on_the_rtp_port_ends_here() -> None:
     play = Play()
     play.set(AGENT, rtcp=list(PHONES[AGENT]))
-    assert play.feed(AGENT, b"\x80\xc9\0\1abcd") == []
+    assert play.feed(AGENT, rtcp.build(rtcp.Report(5, None, (), False), b"p")) == []
     assert play.relay.lines[AGENT].reporter.taken == 1
 
 
