@@ -28,6 +28,8 @@ BACKOFF_LONGEST_S = 5.0
 """Longest pause between starts of a child that keeps dying."""
 STEADY_S = 10.0
 """A child that lived this long is thought sound: its next death is a first one again."""
+RETELL_S = 3.0
+"""A control that crashed while draining is told again after this long: by then it has started and listens."""
 END_GRACE_S = 2.0
 """How long a child may take to end before it is killed."""
 
@@ -119,6 +121,8 @@ class Keeper:
         self._control_end, self._media_end = channel_pair()
         self.media = Child("media", self._start_media)
         self.control = Child("control", self._start_control)
+        self._retell: float | None = None
+        """When to tell a control that was started again while draining that it is to drain."""
 
     def run(self) -> int:
         """Keep both children running until a signal ends the bridge; return the exit code."""
@@ -141,15 +145,20 @@ class Keeper:
                 self.control.end(signal.SIGINT)
                 self.media.end(signal.SIGTERM)
                 return 130
-            if signal.SIGTERM in numbers or (deadline is not None and code is not None):
+            if signal.SIGTERM in numbers:
                 deadline = deadline or time.monotonic() + self._plan.drain_s
+                self.control.signal(signal.SIGTERM)
+            elif deadline is not None and code is not None:
+                self._retell = time.monotonic() + RETELL_S
+            elif self._retell is not None and time.monotonic() >= self._retell:
+                self._retell = None
                 self.control.signal(signal.SIGTERM)
         self.control.end(signal.SIGTERM)
         self.media.end(signal.SIGTERM)
         return 0
 
     def _wait(self, now: float, deadline: float | None) -> float | None:
-        times = [due for due in (self.media.due, self.control.due, deadline) if due is not None]
+        times = [due for due in (self.media.due, self.control.due, deadline, self._retell) if due is not None]
         return max(0.0, min(times) - now) if times else None
 
     def _start_media(self) -> subprocess.Popen[bytes]:

@@ -97,3 +97,5 @@ def test_a_control_that_crashes_while_draining_is_started_again_to_finish(tmp_pa
         play.keeper.send_signal(signal.SIGTERM)
         play.wait(lambda: len(play.events("pid")) >= 2)
         assert play.keeper.poll() is None
+        play.wait(lambda: len(play.events("pid")) >= 3, 15)
+        assert play.keeper.poll() is None, "told to drain again, it crashed again"
