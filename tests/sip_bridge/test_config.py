@@ -125,7 +125,7 @@ def test_an_identity_table_of_its_own_is_read() -> None:
         ('"trunk"\n', '"roof"\n', "line 25, trunk: placement = 'roof' is wrong; write \"station\" or \"trunk\""),
         ("open_ear = false", 'open_ear = "no"', "line 26, trunk: open_ear = 'no' is wrong; write true or false"),
         ('to = "phones"', 'to = "mars"', "line 28, trunk: to = 'mars' names no trunk"),
-        ('name = "phones"', 'name = "pbx"', "line 31, trunk: name 'pbx' is taken by another trunk"),
+        ('to = "phones"\n\n[[trunk]]\nname = "phones"', '\n\n[[trunk]]\nname = "pbx"', "line 31, trunk: name 'pbx'"),
         ('side = "phones"', 'side = "pbx"', "one [[trunk]] with side"),
         (GOOD.splitlines()[3], "", "line 2, bridge: listen is missing"),
         ('advertise = "203.0.113.1"', "", ""),
