@@ -1,0 +1,69 @@
+import asyncio
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from sip_bridge.control.channel import MediaChannel
+from sip_bridge.descriptors import channel_pair
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    ours, theirs = channel_pair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+async def test_messages_go_both_ways_in_order(pair: Pair) -> None:
+    ours, theirs = pair
+    got: list[bytes] = []
+    channel = MediaChannel(ours, got.append)
+    channel.command({"cmd": "hello"})
+    channel.frame(b"\x03frame")
+    assert json.loads(theirs.recv(1000)) == {"cmd": "hello"}
+    assert theirs.recv(1000) == b"\x03frame"
+    for at in range(100):
+        theirs.send(b"%d" % at)
+    while len(got) < 100:
+        await asyncio.sleep(0)
+    assert got == [b"%d" % at for at in range(100)]
+    channel.close()
+
+
+async def test_commands_wait_for_a_slow_media_process_and_frames_do_not(pair: Pair) -> None:
+    ours, theirs = pair
+    theirs.setblocking(False)
+    channel = MediaChannel(ours, lambda _: None)
+    big = "x" * 100_000
+    for at in range(100):
+        channel.command({"n": at, "big": big})
+    channel.frame(b"late")
+    assert channel.counters["whisper_frames_dropped"] == 1
+    seen: list[int] = []
+    while len(seen) < 100:
+        try:
+            seen.append(json.loads(theirs.recv(200_000))["n"])
+        except BlockingIOError:
+            await asyncio.sleep(0)
+    assert seen == list(range(100))
+    channel.frame(b"now")
+    assert theirs.recv(100) == b"now"
+    channel.close()
+
+
+async def test_the_other_end_gone_is_survived() -> None:
+    ours, theirs = channel_pair()
+    got: list[bytes] = []
+    channel = MediaChannel(ours, got.append)
+    theirs.close()
+    channel.frame(b"nobody")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert got == []
+    assert channel.counters["whisper_frames_dropped"] == 1
+    channel.close()
+    ours.close()
