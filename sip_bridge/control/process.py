@@ -48,7 +48,7 @@ FAREWELL: Final = 0.3
 class ControlProcess:
     """Everything of one life of the control process; made inside a running loop."""
 
-    def __init__(self, config: BridgeConfig, descriptors: Descriptors) -> None:
+    def __init__(self, config: BridgeConfig, descriptors: Descriptors, node: LinkAddress | None = None) -> None:
         self._config = config
         self._tasks = Tasks("control")
         self._stopping = asyncio.Event()
@@ -72,7 +72,7 @@ class ControlProcess:
         router.registered = lambda uri: self._registrar.locate(uri) is not None
         self._shell = SipShell(self._layer, descriptors.udp, descriptors.tcp)
         self._channel = MediaChannel(descriptors.media, self._control.media.take)
-        self._link = self._dial()
+        self._link = LinkClient(node, self._control, time.monotonic_ns) if node is not None else None
         self._scrape = ScrapeServer(self._text, lambda: not self._b2bua.draining)
 
     async def run(self) -> None:
@@ -122,15 +122,6 @@ class ControlProcess:
     def _aor(self, request_uri: str) -> str:
         binding = self._registrar.locate(request_uri)
         return binding.aor if binding is not None else ""
-
-    def _dial(self) -> LinkClient | None:
-        if not self._config.server:
-            return None
-        try:
-            key = Path(self._config.key_file).read_text("utf-8").strip()
-        except OSError as error:
-            raise ConfigError(f"link: key_file {self._config.key_file}: {error.strerror}") from error
-        return LinkClient(LinkAddress(self._config.server, key), self._control, time.monotonic_ns)
 
     def _restore(self) -> None:
         now = _now()
@@ -230,16 +221,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bridge_log.configure(sys.stderr, getattr(logging, options.log_level.upper(), logging.INFO), _utc)
     try:
         config = from_mapping(options.settings)
+        node = link_address(config)
         descriptors = Descriptors(options.sip_udp_fds, options.sip_tcp_fds, options.media_fd, options.journal_fd)
-        asyncio.run(_run(config, descriptors))
+        asyncio.run(_run(config, descriptors, node))
     except ConfigError as error:
         log.critical("%s", error)
         return 2
     return 0
 
 
-async def _run(config: BridgeConfig, descriptors: Descriptors) -> None:
-    await ControlProcess(config, descriptors).run()
+def link_address(config: BridgeConfig) -> LinkAddress | None:
+    """Return where the node is and the key from its file; raises ConfigError when that cannot be read."""
+    if not config.server:
+        return None
+    try:
+        key = Path(config.key_file).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"link: key_file {config.key_file}: {error}; write the path of a readable file") from error
+    return LinkAddress(config.server, key)
+
+
+async def _run(config: BridgeConfig, descriptors: Descriptors, node: LinkAddress | None) -> None:
+    await ControlProcess(config, descriptors, node).run()
 
 
 def _socket(number: int) -> socket.socket:

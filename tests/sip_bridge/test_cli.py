@@ -85,7 +85,7 @@ def test_main_hands_over_to_the_keeper(monkeypatch: pytest.MonkeyPatch, capsys: 
         return 0
 
     monkeypatch.setattr(keeper, "run", run)
-    monkeypatch.setattr(cli.bridge_log, "configure", lambda *_: None)
+    monkeypatch.setattr("sip_bridge.log.configure", lambda *_: None)
     assert cli.main([*BY_HAND, "--no-tap"]) == 0
     assert len(plans) == 1
     assert cli.main(BY_HAND) == 2

@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -89,19 +90,17 @@ def test_the_life_of_a_call() -> None:
     seen = []
     book.start()
     seen.append(book.state()["state"])
-    for now, step in enumerate(
-        [
-            lambda: book.segments.feed(CallProgress("c", 180, False), book.now),
-            lambda: book.segments.feed(CallProgress("c", 183, True), book.now),
-            book.answer,
-            lambda: book.hold(A),
-            book.hold,
-            lambda: book.segments.feed(CallReferred("c", B, "sip:x@y", None), book.now),
-            lambda: book.segments.feed(TransferProgress("c", 180), book.now),
-            lambda: book.segments.feed(TransferProgress("c", 503), book.now),
-        ],
-        1,
-    ):
+    steps: list[Callable[[], object]] = [
+        lambda: book.segments.feed(CallProgress("c", 180, False), book.now),
+        lambda: book.segments.feed(CallProgress("c", 183, True), book.now),
+        book.answer,
+        lambda: book.hold(A),
+        book.hold,
+        lambda: book.segments.feed(CallReferred("c", B, "sip:x@y", None), book.now),
+        lambda: book.segments.feed(TransferProgress("c", 180), book.now),
+        lambda: book.segments.feed(TransferProgress("c", 503), book.now),
+    ]
+    for now, step in enumerate(steps, 1):
         book.now = float(now)
         step()
         seen.append(book.state()["state"])
