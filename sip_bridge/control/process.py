@@ -50,6 +50,7 @@ class ControlProcess:
 
     def __init__(self, config: BridgeConfig, descriptors: Descriptors, node: LinkAddress | None = None) -> None:
         self._config = config
+        self._descriptors = descriptors
         self._tasks = Tasks("control")
         self._stopping = asyncio.Event()
         self._started = _now()
@@ -157,6 +158,7 @@ class ControlProcess:
         await self._tasks.close()
         await self._shell.close()
         self._channel.close()
+        self._descriptors.close()
 
     async def _each_second(self) -> None:
         second = 0
@@ -205,6 +207,11 @@ class Descriptors:
         self.tcp = [_socket(number) for number in tcp]
         self.media = _socket(media)
         self.journal = journal
+
+    def close(self) -> None:
+        """Close our copies of the sockets; the keeper's stay open."""
+        for sock in (*self.udp, *self.tcp, self.media):
+            sock.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

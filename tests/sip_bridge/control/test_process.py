@@ -72,7 +72,8 @@ async def ping(port: int) -> str:
         sock.connect(("127.0.0.1", port))
         sock.send(
             b"OPTIONS sip:ping@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bKp\r\n"
-            b"From: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: ping\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+            b"From: <sip:a@b>;tag=1\r\n"
+            b"To: <sip:b@b>\r\nCall-ID: ping\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
             % sock.getsockname()[1]
         )
         return (await asyncio.wait_for(loop.sock_recv(sock, 4096), 3)).decode().partition("\r\n")[0]
