@@ -157,11 +157,8 @@ class Media(Section):
     @property
     def codecs(self) -> list[Codec]:
         """The payload types in the order of preference; a dynamic one without rtpmap is named `""`."""
-        mapped = {}
-        for value in self.attributes("rtpmap"):
-            codec = _rtpmap(value)
-            if codec is not None:
-                mapped[codec.payload_type] = codec
+        read = (_rtpmap(value) for value in self.attributes("rtpmap"))
+        mapped = {codec.payload_type: codec for codec in read if codec is not None}
         return [mapped.get(int(text)) or _static(int(text)) for text in self.formats] if self.is_rtp else []
 
     @property

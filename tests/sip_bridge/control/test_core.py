@@ -192,6 +192,7 @@ def test_a_node_speaks_only_into_sessions_with_a_grant() -> None:
 def test_the_end_of_the_link_ends_every_grant_and_no_call() -> None:
     stage = Stage().up()
     stage.grant()
+    assert stage.control.replay_after(0) == []
     stage.control.on_link_text({"t": "listen", "legs": [1, 99], "on": True})
     assert stage.commands[-1] == {"cmd": "listen", "legs": [1], "on": True}
     stage.control.on_link_lost()
