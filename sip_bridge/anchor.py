@@ -108,10 +108,6 @@ class Anchor:
                     end.told = None
                 self._touched.add(key)
 
-    def legs(self) -> frozenset[int]:
-        """Return every leg in use."""
-        return frozenset(self._call_of_leg)
-
     # MediaHook
 
     def sdp(self, call: str, sender: Side, role: SdpRole, body: bytes) -> bytes:

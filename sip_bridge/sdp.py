@@ -48,14 +48,6 @@ class Direction(Enum):
         """The writer wants to receive."""
         return self in (Direction.SENDRECV, Direction.RECVONLY)
 
-    @property
-    def mirrored(self) -> Direction:
-        """The same flow seen from the other end."""
-        return _MIRROR.get(self, self)
-
-
-_MIRROR = {Direction.SENDONLY: Direction.RECVONLY, Direction.RECVONLY: Direction.SENDONLY}
-
 
 @dataclass(frozen=True, slots=True)
 class BadSdp:

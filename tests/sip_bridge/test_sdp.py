@@ -101,13 +101,7 @@ def test_a_direction_of_the_session_holds_for_a_part_without_one() -> None:
     assert sdp.direction(sdp.media[0]) is Direction.INACTIVE
 
 
-def test_directions_seen_from_the_other_end() -> None:
-    assert [one.mirrored for one in Direction] == [
-        Direction.SENDRECV,
-        Direction.RECVONLY,
-        Direction.SENDONLY,
-        Direction.INACTIVE,
-    ]
+def test_what_directions_mean() -> None:
     assert [one.sends for one in Direction] == [True, True, False, False]
     assert [one.receives for one in Direction] == [True, False, True, False]
 
