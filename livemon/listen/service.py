@@ -169,6 +169,9 @@ class ListenService:
 
     def use(self, live: LiveSession, transport: Transport) -> None:
         """Let `transport` carry the session from now on."""
+        if live.core.state is State.CLOSED:
+            self._later(transport.close(), f"close {live.id}")
+            return
         before, live.transport = live.transport, transport
         if before is not None:
             live.core.happen(Event.TRANSPORT_CHANGES, self._clock())

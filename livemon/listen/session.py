@@ -60,7 +60,7 @@ TABLE: Final[Mapping[tuple[State, Event], State]] = {
     (State.CONNECTED, Event.HOPPED): State.CONNECTED,
     (State.CONNECTED, Event.CLOSED): State.CLOSED,
     (State.WAITING, Event.TRANSPORT_UP): State.WAITING,
-    (State.WAITING, Event.TRANSPORT_CHANGES): State.CLOSED,
+    (State.WAITING, Event.TRANSPORT_CHANGES): State.WAITING,
     (State.WAITING, Event.CALL_ENDED): State.WAITING,
     (State.WAITING, Event.HOPPED): State.CONNECTED,
     (State.WAITING, Event.CLOSED): State.CLOSED,
@@ -225,8 +225,7 @@ class Session:
         self._counter += 1
         self._renewed_at = now
         self._spoke_since_row = True
-        if self.mode != "listen":
-            self.outputs.append(Grant(self.mode, self._counter))
+        self.outputs.append(Grant(self.mode, self._counter))
 
     def _fall_to_listen(self, now: float, reason: str) -> None:
         self._lease_until = None
