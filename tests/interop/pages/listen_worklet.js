@@ -143,7 +143,7 @@ registerProcessor('mic', Mic);
 class Onset extends AudioWorkletProcessor {
   constructor() {
     super();
-    this.last = 0;
+    this.last = -sampleRate;
   }
 
   process(inputs) {
