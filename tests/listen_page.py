@@ -125,10 +125,10 @@ class Site:
 
 
 @asynccontextmanager
-async def site() -> AsyncIterator[Site]:
+async def site(host: str = "127.0.0.1") -> AsyncIterator[Site]:
     """Yield a running site."""
     made = Site()
-    await made.start()
+    await made.start(host)
     try:
         yield made
     finally:
