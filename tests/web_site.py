@@ -16,7 +16,7 @@ from argon2 import PasswordHasher
 from livemon.api.app import WebApp, build
 from livemon.api.passwords import Passwords
 from livemon.api.route import Route
-from livemon.api.server import Server, configure
+from livemon.api.server import Doors, Server, configure
 from livemon.api.settings import WebSettings
 from livemon.audit.journal import Journal
 from livemon.bus.memory import MemoryHub
@@ -128,6 +128,7 @@ class Site:
         self.hub = hub
         self.node = node
         self.port = 0
+        self.doors = Doors(0)
 
     def client(self, **options: Any) -> httpx.AsyncClient:
         """Return a browser that is not signed in; it sends the right Origin."""
@@ -188,6 +189,7 @@ async def served(folder: Path, **settings: Any) -> AsyncIterator[Site]:
     async with site(folder, **settings) as made:
         config = configure(made.app.asgi, replace(made.web.settings, port=0))
         config.lifespan = "off"
+        made.doors = config.http.doors  # type: ignore[union-attr]
         server = Server(config)
         task = asyncio.get_running_loop().create_task(server.serve())
         await until(lambda: server.started)

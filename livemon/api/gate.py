@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 MAX_BODY: Final = 64 * 1024
 """Bytes of a request's body: a browser's offer with three m-lines has about 8 kB."""
 SDP: Final = "application/sdp"
+RETRY_AFTER: Final = "60"
+"""Seconds after which a script may ask again: a restart is over by then."""
 
 
 def cookie_name(web: Web) -> str:
@@ -114,8 +116,7 @@ class Gate:
     async def _refuse(self, request: Request, who: Who | None, refused: Refused) -> Response:
         if refused.status == 403 and who is not None and refused.id != "no_right":
             await self._deny(request, who, refused.id)
-        headers = {"retry-after": "60"} if refused.status in (429, 503) else {}
-        return failure(refused.id, refused.text, refused.status, headers)
+        return failure(refused.id, refused.text, refused.status)
 
     async def _deny(self, request: Request, who: Who, reason: str) -> None:
         if not self._route.audit:
@@ -131,8 +132,9 @@ class Gate:
         await self._web.record(kind, {**actor, "remote": remote, **fields})
 
 
-def failure(id_: str, text: str, status: int, headers: dict[str, str] | None = None) -> Response:
+def failure(id_: str, text: str, status: int) -> Response:
     """Return the JSON body of a refusal."""
+    headers = {"retry-after": RETRY_AFTER} if status in (429, 503) else {}
     content = msgspec.json.encode(Failure(ErrorDetail(id_, text)))
     return Response(content, status, headers, "application/json")
 

@@ -46,7 +46,7 @@ class Pages:
 
     async def page(self, request: Request) -> Response:
         """Return the HTML of a page."""
-        path = request.url.path.rstrip("/") or "/"
+        path = request.scope["path"].rstrip("/") or "/"
         for name in (PAGES.get(path, "index"), "index"):
             file = self._folder / f"{name}.html"
             if file.is_file():
@@ -55,14 +55,21 @@ class Pages:
 
     async def file(self, request: Request) -> Response:
         """Return an asset, or a file at the top of the folder such as the icon."""
-        relative = request.url.path.lstrip("/")
-        root = self._folder.resolve()
-        file = (root / relative).resolve()
-        hidden = any(part.startswith(".") for part in Path(relative).parts)
-        if hidden or "\0" in relative or not file.is_relative_to(root) or not file.is_file():
+        file = self._find(request.scope["path"].lstrip("/"))
+        if file is None:
             return PlainTextResponse("There is nothing here.\n", 404)
-        fixed = request.url.path.startswith(_ASSETS)
+        fixed = request.scope["path"].startswith(_ASSETS)
         return FileResponse(file, headers={"cache-control": _YEAR if fixed else "no-cache"})
+
+    def _find(self, relative: str) -> Path | None:
+        root = self._folder.resolve()
+        try:
+            file = (root / relative).resolve()
+            inside = file.is_relative_to(root) and file.is_file()
+        except (OSError, ValueError):
+            return None  # a NUL, or a name longer than names can be
+        hidden = any(part.startswith(".") for part in Path(relative).parts)
+        return file if inside and not hidden else None
 
 
 class SafeHeaders:

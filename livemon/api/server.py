@@ -94,9 +94,6 @@ class DeadlineHttp(HttpToolsProtocol):
         """Take in bytes; a head that grows beyond all use ends the connection."""
         if self._in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD + WS_MESSAGE:
-                self.transport.abort()
-                return
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD and not self.transport.is_closing():
             self.send_400_response("The request's head is too long.")
@@ -104,8 +101,6 @@ class DeadlineHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start the clock of a request's head."""
         super().on_message_begin()
-        self._in_head = True
-        self._head_bytes = 0
         if self._deadline is None:
             self._arm(HEAD_WITHIN)
 
@@ -118,6 +113,8 @@ class DeadlineHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Stop the clock; how long the answer takes is our affair."""
         self._disarm()
+        self._in_head = True
+        self._head_bytes = 0
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:

@@ -58,9 +58,11 @@ async def test_a_page_gets_a_snapshot_then_numbered_deltas(live: Site) -> None:
         assert (first["type"], first["n"]) == ("snapshot", 1)
         assert first["me"]["role"] == "supervisor" and [view["id"] for view in first["calls"]] == ["c1"]
         live.node.publish(calls=(call("c7"),), figures=(figures("c7", silence_ms=900),))
-        second = await receive(page, "delta")
-        assert second["n"] == 2 and second["calls"][0]["id"] == "c7"
-        assert second["figures"][0][:2] == [second["calls"][0]["index"], 900]
+        delta, number = first, 1
+        while "c7" not in [view["id"] for view in delta.get("calls", ())]:
+            delta, number = await receive(page, "delta"), number + 1
+        assert delta["n"] == number
+        assert [delta["calls"][-1]["index"], 900] in [row[:2] for row in delta["figures"]]
 
 
 async def test_an_alert_does_not_wait_for_the_next_second(live: Site) -> None:
@@ -91,7 +93,6 @@ async def test_a_resync_brings_a_new_snapshot(live: Site) -> None:
 @pytest.mark.parametrize("origin", [None, "http://evil.example", "null"])
 async def test_a_foreign_origin_is_refused(live: Site, origin: str | None) -> None:
     async with feed(live, origin) as page:
-        await send(page, type="ticket", ticket=await live.ticket("sue"))
         assert await closed(page) == (1008, "wrong_origin")
 
 
