@@ -147,14 +147,14 @@ class FeedHub:
             self._tell(msgspec.structs.replace(held.state, refused=reason))
             log.info("session %s: %s refused: %s", session, mode, reason)
 
-    def flush(self) -> None:
-        """Send what changed to every page that sees it."""
-        batch = self.world.flush()
+    def flush(self, urgent: bool = False) -> None:
+        """Send what changed to every page that sees it; `urgent` sends only what cannot wait a second."""
+        batch = self.world.flush(urgent)
         if batch is None:
             return
         now_ms = self._now_ms()
         bodies = {key: view.delta(batch) for key, view in self._views.items()}
-        for reader, key in self._readers.items():
+        for reader, key in list(self._readers.items()):  # one that is cut leaves at once
             if bodies[key]:
                 reader.outlet.delta(now_ms, bodies[key])
                 reader.wake()
@@ -184,6 +184,9 @@ class FeedHub:
                 take(message)
             except msgspec.DecodeError as error:
                 log.error("a message of topic %s cannot be read: %s", message.topic, error)
+            except Exception:
+                # One message that meets a mistake of ours must not end the boards of everybody.
+                log.exception("a message of topic %s was not taken in", message.topic)
 
     def _on_update(self, message: Message) -> None:
         self._take(_unpack_update(message.body))
@@ -192,7 +195,7 @@ class FeedHub:
         self.world.feed(update, asyncio.get_running_loop().time())
         self._ask_snapshots()
         if self.world.urgent:
-            self.flush()
+            self.flush(urgent=True)
 
     def _on_health(self, message: Message) -> None:
         self.world.health(_unpack_health(message.body), asyncio.get_running_loop().time())
@@ -214,7 +217,7 @@ class FeedHub:
         body = msgspec.structs.asdict(state)
         owner = body.pop("user_id")
         frame = _encode({"type": "session", **body})
-        for reader in self._readers:
+        for reader in list(self._readers):
             if reader.principal.user_id == owner:
                 reader.outlet.direct(frame)
                 reader.wake()
@@ -259,7 +262,7 @@ class FeedHub:
                     journal_news(node)
                 await self._keep(keep)
             elif self.world.urgent:
-                self.flush()
+                self.flush(urgent=True)
 
     async def _keep(self, keep: Callable[[list[PastCall]], Awaitable[object]]) -> None:
         ended = list(self.world.ended)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -88,7 +88,7 @@ class FeedEndpoint:
         except Bye as bye:
             await _end(socket, bye.reason, bye.code, page is not None)
         except (WebSocketDisconnect, RuntimeError):
-            pass  # the browser went away; Starlette says so either way
+            pass  # it went away before it was signed in
 
     async def _flooding(self, web: Web, socket: WebSocket) -> bool:
         if not self._bad.wait_ms(remote_of(socket), web.now_ms()):
@@ -132,9 +132,9 @@ class Page:
         """Run until the browser leaves; raises Bye when we end it."""
         tasks = Tasks("page")
         parts = {
-            tasks.start(self._read(), "read"),
-            tasks.start(self._write(), "write"),
-            tasks.start(self._keep_checking(), "check"),
+            tasks.start(_outcome(self._read()), "read"),
+            tasks.start(_outcome(self._write()), "write"),
+            tasks.start(_outcome(self._keep_checking()), "check"),
         }
         self._web.feed.attach(self)
         try:
@@ -143,7 +143,8 @@ class Page:
             self._web.feed.detach(self)
             await tasks.close()
         for task in done:
-            task.result()
+            if (bye := task.result()) is not None:
+                raise bye
 
     def wake(self) -> None:
         """Tell the writer that frames wait."""
@@ -228,6 +229,17 @@ class Page:
         if who.principal != self.principal:
             self._set(who)
             self._web.feed.moved(self)
+
+
+async def _outcome(part: Coroutine[Any, Any, None]) -> Bye | None:
+    """Run one side of a page; return why we end it, or None when the browser left."""
+    try:
+        await part
+    except Bye as bye:
+        return bye
+    except (WebSocketDisconnect, RuntimeError):
+        return None  # the browser went away; Starlette says so either way
+    return None
 
 
 def _read(event: Any) -> FromPage:

@@ -117,19 +117,23 @@ class World:
             if now - node.heard > LOST_AFTER:
                 self._give_up(node, now)
 
-    def flush(self) -> Batch | None:
-        """Return what changed since the last flush, or None."""
+    def flush(self, urgent: bool = False) -> Batch | None:
+        """Return what changed since the last flush, or None; `urgent` leaves figures and spurts for the next second."""
         live = self.calls
+        figures, spurts = self._figure_ids, self._spurts
         batch = Batch(
             tuple(id_ for id_ in self._calls if id_ in live),
             tuple(self._gone),
-            tuple(id_ for id_ in self._figure_ids if id_ in live),
-            tuple(spurt for key, spurt in self._spurts.items() if key[0] in live),
+            () if urgent else tuple(id_ for id_ in figures if id_ in live),
+            () if urgent else tuple(spurt for key, spurt in spurts.items() if key[0] in live),
             tuple(self._alerts.values()),
             self._nodes,
             self._stale,
         )
         self._clear()
+        if urgent:
+            self._figure_ids.update(figures)
+            self._spurts.update(spurts)
         return batch if any(batch) else None
 
     @property

@@ -41,8 +41,8 @@ class Viewer:
             self.page.feed(frame)
 
 
-def step(world: World, *viewers: Viewer) -> None:
-    batch = world.flush()
+def step(world: World, *viewers: Viewer, urgent: bool = False) -> None:
+    batch = world.flush(urgent)
     if batch is not None:
         for viewer in viewers:
             viewer.delta(viewer.view.delta(batch))
@@ -144,7 +144,7 @@ def test_replaying_deltas_equals_a_fresh_snapshot(history: list[tuple[NodeUpdate
         world.tick(now + (5 if message.seq % 4 == 0 else 0))
         world.prune(now_ms)
         if flush:
-            step(world, *viewers)
+            step(world, *viewers, urgent=message.seq % 3 == 0)
         if message.seq % 5 == 0:
             viewers.append(Viewer(BLUE, world))
     step(world, *viewers)
