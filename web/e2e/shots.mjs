@@ -4,7 +4,11 @@ import { chromium } from "@playwright/test";
 import { WORLDS } from "../mock/main.mjs";
 
 const only = process.argv.slice(2);
-const SIZES = [[1440, 900], [1920, 1080], [390, 844]];
+const SIZES = [
+  [1440, 900],
+  [1920, 1080],
+  [390, 844],
+];
 const port = Number(process.env.MOCK_PORT ?? 27100);
 const at = (name) => `http://127.0.0.1:${port + Object.keys(WORLDS).indexOf(name)}`;
 const tryListen = async (page) => {
@@ -15,27 +19,39 @@ const PAGES = {
   console: [at("team"), "/"],
   demo: [at("demo"), "/"],
   listening: [at("demo"), "/", tryListen],
-  whisper: [at("demo"), "/", async (page) => {
-    await tryListen(page);
-    await page.locator(".whisper").hover();
-    await page.mouse.down();
-    await page.locator(".whisper.on").waitFor();
-    await page.waitForTimeout(300);
-  }],
-  barge: [at("demo"), "/", async (page) => {
-    await tryListen(page);
-    await page.getByRole("button", { name: "Speak to both" }).click();
-    await page.waitForTimeout(200);
-  }],
+  whisper: [
+    at("demo"),
+    "/",
+    async (page) => {
+      await tryListen(page);
+      await page.locator(".whisper").hover();
+      await page.mouse.down();
+      await page.locator(".whisper.on").waitFor();
+      await page.waitForTimeout(300);
+    },
+  ],
+  barge: [
+    at("demo"),
+    "/",
+    async (page) => {
+      await tryListen(page);
+      await page.getByRole("button", { name: "Speak to both" }).click();
+      await page.waitForTimeout(200);
+    },
+  ],
   heard: [at("demo"), "/", async (page) => page.getByRole("button", { name: "What the parties hear" }).click()],
-  barging: [at("demo"), "/", async (page) => {
-    await tryListen(page);
-    await page.getByRole("button", { name: "Speak to both" }).click();
-    await page.locator(".dialog .danger").click();
-    await page.getByRole("button", { name: "Keep open" }).click();
-    await page.locator(".both.on").waitFor();
-    await page.waitForTimeout(300);
-  }],
+  barging: [
+    at("demo"),
+    "/",
+    async (page) => {
+      await tryListen(page);
+      await page.getByRole("button", { name: "Speak to both" }).click();
+      await page.locator(".dialog .danger").click();
+      await page.getByRole("button", { name: "Keep open" }).click();
+      await page.locator(".both.on").waitFor();
+      await page.waitForTimeout(300);
+    },
+  ],
   empty: [at("empty"), "/"],
   pseudo: [at("demo"), "/?lang=pseudo"],
   wallboard: [at("wall"), "/wallboard"],
@@ -49,14 +65,22 @@ const PAGES = {
 mkdirSync("shots", { recursive: true });
 const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
-  args: ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--allow-loopback-in-peer-connection"],
+  args: [
+    "--no-sandbox",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--allow-loopback-in-peer-connection",
+  ],
 });
 for (const [name, [base, path, act]] of Object.entries(PAGES)) {
   if (only.length && !only.includes(name)) continue;
   for (const [width, height] of SIZES) {
     for (const colorScheme of ["dark", "light"]) {
       const page = await browser.newPage({ viewport: { width, height }, colorScheme });
-      page.on("console", (message) => ["error", "warning"].includes(message.type()) && console.log(name, width, message.text()));
+      page.on(
+        "console",
+        (message) => ["error", "warning"].includes(message.type()) && console.log(name, width, message.text()),
+      );
       page.on("pageerror", (error) => console.log(name, width, String(error)));
       await page.goto(base + path);
       page.setDefaultTimeout(3_000);

@@ -4,10 +4,11 @@ import { type Browser, expect, type Page, test as plain } from "@playwright/test
 const FIRST = Number(process.env.MOCK_PORT ?? 27200);
 // The order of WORLDS in mock/main.mjs.
 const WORLDS = ["demo", "team", "large", "calm", "empty", "wall", "guest"] as const;
-export const at = (world: (typeof WORLDS)[number], path = "/") => `http://127.0.0.1:${FIRST + WORLDS.indexOf(world)}${path}`;
+export const at = (world: (typeof WORLDS)[number], path = "/") =>
+  `http://127.0.0.1:${FIRST + WORLDS.indexOf(world)}${path}`;
 
 /** Every page test fails on a script error and on anything the security policy forbids. */
-export const test = plain.extend<{ clean: void }>({
+export const test = plain.extend<{ clean: undefined }>({
   clean: [
     async ({ page }, use) => {
       const faults: string[] = [];
@@ -15,7 +16,7 @@ export const test = plain.extend<{ clean: void }>({
       page.on("console", (message) => {
         if (/Content Security Policy|feed: /.test(message.text())) faults.push(message.text());
       });
-      await use();
+      await use(undefined);
       expect(faults).toEqual([]);
     },
     { auto: true },
@@ -28,7 +29,10 @@ export async function lever(page: Page, world: (typeof WORLDS)[number], name: st
 }
 
 /** What the browser told the server since the last look. */
-export async function log(page: Page, world: (typeof WORLDS)[number]): Promise<{ type: string; mode?: string; method?: string; bytes?: number }[]> {
+export async function log(
+  page: Page,
+  world: (typeof WORLDS)[number],
+): Promise<{ type: string; mode?: string; method?: string; bytes?: number }[]> {
   return (await page.request.get(at(world, "/mock/log"))).json();
 }
 
@@ -63,7 +67,8 @@ export async function answerer(browser: Browser, world: (typeof WORLDS)[number])
       });
       state.packets = async () => {
         let packets = 0;
-        for (const report of (await peer.getStats()).values()) if (report.type === "inbound-rtp") packets += report.packetsReceived;
+        for (const report of (await peer.getStats()).values())
+          if (report.type === "inbound-rtp") packets += report.packetsReceived;
         return packets;
       };
       await fetch("/mock/answer", { method: "POST", body: JSON.stringify({ id, sdp: peer.localDescription?.sdp }) });

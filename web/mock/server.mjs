@@ -8,13 +8,33 @@ import { auditEntries } from "./audit.mjs";
 import { World } from "./world.mjs";
 
 const PAGES = join(import.meta.dirname, "../../livemon/pages");
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2", ".svg": "image/svg+xml" };
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".woff2": "font/woff2",
+  ".svg": "image/svg+xml",
+};
 const NAMED = { "/": "index", "/wallboard": "wallboard", "/audit": "audit", "/login": "login", "/setup": "setup" };
 const POLICY = [
-  "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'", "media-src 'self' blob:",
-  "worker-src 'self'", "connect-src 'self'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'",
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "media-src 'self' blob:",
+  "worker-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
 ].join("; ");
-const ME = { user: "sam", name: "Sam Taylor", role: "supervisor", rights: ["listen", "whisper", "barge", "view", "audit"] };
+const ME = {
+  user: "sam",
+  name: "Sam Taylor",
+  role: "supervisor",
+  rights: ["listen", "whisper", "barge", "view", "audit"],
+};
 
 function mulaw(sample) {
   const value = Math.round(sample * 32767);
@@ -78,7 +98,14 @@ export class MockServer {
       this.log.push(message);
       if (message.type === "ticket" || message.type === "resync") {
         feed.n += 1;
-        ws.send(JSON.stringify({ type: "snapshot", n: feed.n, me: this.options.me ?? ME, ...(this.world?.snapshot() ?? { now_ms: Date.now(), calls: [], figures: [], spurts: [], alerts: [] }) }));
+        ws.send(
+          JSON.stringify({
+            type: "snapshot",
+            n: feed.n,
+            me: this.options.me ?? ME,
+            ...(this.world?.snapshot() ?? { now_ms: Date.now(), calls: [], figures: [], spurts: [], alerts: [] }),
+          }),
+        );
       } else if (message.type === "ping") {
         if (!this.frozen) ws.send(JSON.stringify({ type: "pong", now_ms: Date.now() }));
       } else if (message.type === "key") this.key(message);
@@ -97,8 +124,18 @@ export class MockServer {
 
   tell(session) {
     const dbfs = session.mode === "listen" ? -96 : -24 - 12 * Math.abs(Math.sin(Date.now() / 300));
-    const state = { type: "session", session: session.id, call: session.call, mode: session.mode, state: session.state ?? "connected", refused: session.refused ?? "", whisper_dbfs: dbfs,
-      whispered_ms: session.whispered, heard_ms: Date.now() - session.opened, transport: session.transport };
+    const state = {
+      type: "session",
+      session: session.id,
+      call: session.call,
+      mode: session.mode,
+      state: session.state ?? "connected",
+      refused: session.refused ?? "",
+      whisper_dbfs: dbfs,
+      whispered_ms: session.whispered,
+      heard_ms: Date.now() - session.opened,
+      transport: session.transport,
+    };
     for (const feed of this.feeds) feed.ws.send(JSON.stringify(state));
   }
 
@@ -112,7 +149,16 @@ export class MockServer {
   }
 
   openSession(call, transport) {
-    const session = { id: randomUUID(), call, transport, mode: "listen", opened: Date.now(), whispered: 0, beat: 0, until: 0 };
+    const session = {
+      id: randomUUID(),
+      call,
+      transport,
+      mode: "listen",
+      opened: Date.now(),
+      whispered: 0,
+      beat: 0,
+      until: 0,
+    };
     this.sessions.set(session.id, session);
     this.world?.change(call, { listeners: 1 });
     return session;
@@ -122,17 +168,21 @@ export class MockServer {
     let sequence = 0;
     let phase = 0;
     const timer = setInterval(() => {
-      const frame = Buffer.alloc(4 + 3 * 160, 0xff);
-      frame.writeUInt8(1, 0);
-      frame.writeUInt8(3, 1);
-      frame.writeUInt16BE(sequence++ & 0xffff, 2);
-      for (let i = 0; i < 160; i++) {
-        const at = (phase + i) / 8000;
-        frame[4 + i] = mulaw(0.2 * Math.sin(2 * Math.PI * 440 * at));
-        frame[164 + i] = mulaw(0.1 * Math.sin(2 * Math.PI * 880 * at));
-      }
+      [
+        [440, 0.2],
+        [880, 0.1],
+      ].forEach(([hertz, amplitude], slot) => {
+        const frame = Buffer.alloc(8 + 160);
+        frame.writeUInt8(1, 0);
+        frame.writeUInt8(slot, 1);
+        frame.writeUInt16BE(sequence & 0xffff, 2);
+        frame.writeUInt32BE(phase >>> 0, 4);
+        for (let i = 0; i < 160; i++)
+          frame[8 + i] = mulaw(amplitude * Math.sin((2 * Math.PI * hertz * (phase + i)) / 8000));
+        ws.send(frame);
+      });
+      sequence++;
       phase += 160;
-      ws.send(frame);
     }, 20);
     ws.on("message", (data, binary) => binary && this.log.push({ type: "audio", bytes: data.length, kind: data[0] }));
     ws.on("close", () => clearInterval(timer));
@@ -165,20 +215,54 @@ export class MockServer {
     if (what === "sessions") return (answer) => this.session(method, id, action, body, answer);
     const fixed = {
       "POST /api/login": (answer, refuse) => this.login(JSON.parse(body), answer, refuse),
-      "POST /api/logout": (answer) => { this.signedIn = this.options.signedIn ?? true; answer(204, ""); },
-      "GET /api/me": (answer, refuse) => (this.signedIn ? answer(200, { me: this.options.me ?? ME }) : refuse(401, "signed_out")),
-      "POST /api/setup": (answer, refuse) => (JSON.parse(body).token === "token" ? answer(201, {}) : refuse(403, "bad_token")),
-      "POST /api/ticket": (answer, refuse) => (this.signedIn ? answer(200, { ticket: randomUUID() }) : refuse(401, "signed_out")),
+      "POST /api/logout": (answer) => {
+        this.signedIn = this.options.signedIn ?? true;
+        answer(204, "");
+      },
+      "GET /api/me": (answer, refuse) =>
+        this.signedIn ? answer(200, this.options.me ?? ME) : refuse(401, "signed_out"),
+      "POST /api/setup": (answer, refuse) =>
+        JSON.parse(body).token === "token" ? answer(201, {}) : refuse(403, "wrong_token"),
+      "POST /api/ticket": (answer, refuse) =>
+        this.signedIn ? answer(200, { ticket: randomUUID() }) : refuse(401, "signed_out"),
       "GET /api/audit": (answer) => answer(200, auditEntries(url.searchParams)),
-      "GET /api/audit/verify": (answer) => answer(200, this.options.broken ? { ok: false, findings: [{ writer: "node-0", seq: 41, problem: "hash does not match" }] } : { ok: true, findings: [] }),
+      "GET /api/audit/verify": (answer) =>
+        answer(
+          200,
+          this.options.broken
+            ? {
+                ok: false,
+                anchors: 3,
+                writers: [],
+                problems: [{ journal: "store:node-0", line: 41, id: "hash", text: "the hash does not match" }],
+              }
+            : { ok: true, anchors: 3, writers: [], problems: [] },
+        ),
       "GET /demo/heard": (answer, refuse) => (this.options.demo ? answer(200, this.heard()) : refuse(404, "not_found")),
       // Levers of the tests.
       "GET /mock/log": (answer) => answer(200, this.log.splice(0)),
-      "POST /mock/set": (answer) => { Object.assign(this, JSON.parse(body)); answer(200, {}); },
-      "POST /mock/refuse": (answer) => { for (const s of this.sessions.values()) Object.assign(s, JSON.parse(body)); answer(200, {}); },
-      "POST /mock/drop": (answer) => { for (const feed of this.feeds) feed.ws.terminate(); answer(200, {}); },
-      "GET /mock/offer": (answer) => answer(200, this.offers.find((offer) => !offer.taken && (offer.taken = true)) ?? {}),
-      "POST /mock/answer": (answer) => { const { id: which, sdp } = JSON.parse(body); this.offers.find((offer) => offer.id === which)?.done(sdp); answer(200, {}); },
+      "POST /mock/set": (answer) => {
+        Object.assign(this, JSON.parse(body));
+        answer(200, {});
+      },
+      "POST /mock/refuse": (answer) => {
+        for (const s of this.sessions.values()) Object.assign(s, JSON.parse(body));
+        answer(200, {});
+      },
+      "POST /mock/drop": (answer) => {
+        for (const feed of this.feeds) feed.ws.terminate();
+        answer(200, {});
+      },
+      "GET /mock/offer": (answer) => {
+        const offer = this.offers.find(({ taken }) => !taken);
+        if (offer) offer.taken = true;
+        answer(200, offer ?? {});
+      },
+      "POST /mock/answer": (answer) => {
+        const { id: which, sdp } = JSON.parse(body);
+        this.offers.find((offer) => offer.id === which)?.done(sdp);
+        answer(200, {});
+      },
     };
     return fixed[at];
   }
@@ -190,7 +274,11 @@ export class MockServer {
       return answer(201, { session: session.id, fallback_url: "/api/listen", fallback_ticket: randomUUID() });
     }
     const session = this.openSession(call, "webrtc");
-    const headers = { "content-type": "application/sdp", location: `/api/sessions/${session.id}`, "x-livemon-session": session.id };
+    const headers = {
+      "content-type": "application/sdp",
+      location: `/api/sessions/${session.id}`,
+      "x-livemon-session": session.id,
+    };
     if (!this.peer) return answer(201, deafAnswer(body), headers);
     const id = randomUUID();
     const sdp = await new Promise((done) => this.offers.push({ id, sdp: body, done }));
@@ -214,19 +302,21 @@ export class MockServer {
     return answer(200, {});
   }
 
-  login({ user, password }, answer, refuse) {
-    if (password !== "secret") return refuse(401, "bad_credentials");
+  login({ login, password }, answer, refuse) {
+    if (password !== "secret") return refuse(401, "wrong_login");
     this.signedIn = true;
-    return answer(200, { me: { ...ME, user } });
+    return answer(200, { ...ME, user: login });
   }
 
   heard() {
     const speaking = [...this.sessions.values()].find((session) => session.mode !== "listen");
     return {
       phones: [...(this.world?.talks.values() ?? [])].slice(0, 8).map((talk) => ({
-        agent: talk.view.agent_name, customer: talk.view.customer,
+        agent: talk.view.agent_name,
+        customer: talk.view.customer,
         agent_hears_dbfs: talk.speaking & 2 ? -22 : speaking?.call === talk.id ? -26 : -70,
-        customer_hears_dbfs: talk.speaking & 1 ? -19 : -70, whisper_found: speaking?.call === talk.id,
+        customer_hears_dbfs: talk.speaking & 1 ? -19 : -70,
+        whisper_found: speaking?.call === talk.id,
       })),
     };
   }

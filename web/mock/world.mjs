@@ -1,10 +1,57 @@
 // Invented calls for development and page tests: people take turns, fall silent, talk at once, hold. Seeded.
 
-const FIRST = ["Anna", "Jonas", "Priya", "Tomasz", "Chloe", "Samuel", "Elena", "Lucas", "Hannah", "Yusuf", "Sofia", "Magdalena", "Ben", "Noor",
-  "Oliver", "Ines", "Daniel", "Freya", "Marco"];
-const LAST = ["Berg", "Lindqvist", "Keller", "Raman", "Nowak", "Martin", "Okafor", "Petrova", "Ferreira", "Vogel", "Demir", "Rossi", "Kowalczyk",
-  "Carter", "Haddad", "Schmidt", "Moreau", "Novak", "Jensen", "Bianchi", "Costa", "Ito", "Hughes"];
-const QUEUES = [["billing", "Billing"], ["support", "Technical support"], ["sales", "Sales"], ["claims", "Claims"]];
+const FIRST = [
+  "Anna",
+  "Jonas",
+  "Priya",
+  "Tomasz",
+  "Chloe",
+  "Samuel",
+  "Elena",
+  "Lucas",
+  "Hannah",
+  "Yusuf",
+  "Sofia",
+  "Magdalena",
+  "Ben",
+  "Noor",
+  "Oliver",
+  "Ines",
+  "Daniel",
+  "Freya",
+  "Marco",
+];
+const LAST = [
+  "Berg",
+  "Lindqvist",
+  "Keller",
+  "Raman",
+  "Nowak",
+  "Martin",
+  "Okafor",
+  "Petrova",
+  "Ferreira",
+  "Vogel",
+  "Demir",
+  "Rossi",
+  "Kowalczyk",
+  "Carter",
+  "Haddad",
+  "Schmidt",
+  "Moreau",
+  "Novak",
+  "Jensen",
+  "Bianchi",
+  "Costa",
+  "Ito",
+  "Hughes",
+];
+const QUEUES = [
+  ["billing", "Billing"],
+  ["support", "Technical support"],
+  ["sales", "Sales"],
+  ["claims", "Claims"],
+];
 const KINDS = ["dead_air", "normal", "talk_over", "normal", "hold", "normal", "normal", "ringing"];
 
 function generator(seed) {
@@ -34,21 +81,41 @@ class Talk {
     this.id = `0192f000-0000-7000-8000-${String(++world.made).padStart(12, "0")}`;
     const answered = kind === "ringing" ? null : now - age;
     this.view = {
-      index, id: this.id, segment: `s${world.made}`, node: "node-0", bridge: "b1", trunk: "phones",
-      placement: world.made % 11 === 6 ? "trunk" : "station", direction: world.made % 3 ? "inbound" : "outbound",
+      index,
+      id: this.id,
+      segment: `s${world.made}`,
+      node: "node-0",
+      bridge: "b1",
+      trunk: "phones",
+      placement: world.made % 11 === 6 ? "trunk" : "station",
+      direction: world.made % 3 ? "inbound" : "outbound",
       state: kind === "ringing" ? "ringing" : kind === "hold" ? "hold" : "talking",
-      hold_by: kind === "hold" ? "agent" : "", agent_id: `a${agent}`, agent_name: name,
-      agent_number: String(100 + agent), team: "t1", team_name: "North", queue, queue_name: queueName,
-      customer: `+44 20 7946 0${String(100 + (world.made % 900))}`, started_at_ms: now - age - (answered ? 6000 : 0),
-      answered_at_ms: answered, state_since_ms: kind === "hold" ? now - Math.min(age, 58_000) : now - age,
-      capabilities: ["listen", "whisper", "barge"], refused: {}, listeners: 0, modes: [], proof_failures: 0,
-      agent_leg: index * 2, customer_leg: index * 2 + 1,
+      hold_by: kind === "hold" ? "agent" : "",
+      agent_id: `a${agent}`,
+      agent_name: name,
+      agent_number: String(100 + agent),
+      team: "t1",
+      team_name: "North",
+      queue,
+      queue_name: queueName,
+      customer: `+44 20 7946 0${String(100 + (world.made % 900))}`,
+      started_at_ms: now - age - (answered ? 6000 : 0),
+      answered_at_ms: answered,
+      state_since_ms: kind === "hold" ? now - Math.min(age, 58_000) : now - age,
+      capabilities: ["listen", "whisper", "barge"],
+      refused: {},
+      listeners: 0,
+      modes: [],
+      proof_failures: 0,
+      agent_leg: index * 2,
+      customer_leg: index * 2 + 1,
     };
     if (this.view.placement === "trunk") {
       this.view.capabilities = ["listen"];
       this.view.refused = { whisper: "trunk_side", barge: "trunk_side" };
     } else if (kind === "hold") this.view.refused = { whisper: "agent_holds" };
-    else if (kind === "ringing") this.view.refused = { listen: "not_answered", whisper: "not_answered", barge: "not_answered" };
+    else if (kind === "ringing")
+      this.view.refused = { listen: "not_answered", whisper: "not_answered", barge: "not_answered" };
     this.spurts = [];
     this.open = [];
     this.alerts = new Map();
@@ -116,8 +183,25 @@ class Talk {
   figures(now) {
     const t = this.total;
     const cause = this.view.state === "hold" ? "hold" : this.speaking ? "" : "unexplained";
-    return [this.index, this.silence(now), cause, this.speaking ?? 0, this.talkover, t.agent, t.customer, t.overlap, t.silence, t.longest, t.dead,
-      t.cuts, t.hold, this.speaking & 1 ? -18.5 : -70, this.speaking & 2 ? -22.1 : -70, 0, 0];
+    return [
+      this.index,
+      this.silence(now),
+      cause,
+      this.speaking ?? 0,
+      this.talkover,
+      t.agent,
+      t.customer,
+      t.overlap,
+      t.silence,
+      t.longest,
+      t.dead,
+      t.cuts,
+      t.hold,
+      this.speaking & 1 ? -18.5 : -70,
+      this.speaking & 2 ? -22.1 : -70,
+      0,
+      0,
+    ];
   }
 
   wanted(now) {
@@ -142,8 +226,16 @@ class Talk {
     for (const [rule, [, level, since, value]] of wanted) {
       const known = this.alerts.get(rule);
       if (known && known.severity === level) continue;
-      const alert = { id: known?.id ?? `al${++this.world.alerts}`, call: this.id, rule, severity: level, state: "raised",
-        raised_at_ms: Math.round(now), since_ms: Math.round(since), value_ms: Math.round(value) };
+      const alert = {
+        id: known?.id ?? `al${++this.world.alerts}`,
+        call: this.id,
+        rule,
+        severity: level,
+        state: "raised",
+        raised_at_ms: Math.round(now),
+        since_ms: Math.round(since),
+        value_ms: Math.round(value),
+      };
       this.alerts.set(rule, alert);
       changes.push(alert);
     }
@@ -158,7 +250,17 @@ class Talk {
 
 export class World {
   constructor({ calls, calm = false, seed = 7, steady = false }) {
-    Object.assign(this, { size: calls, calm, steady, random: generator(seed), made: 0, alerts: 0, talks: new Map(), gone: [], fresh: [] });
+    Object.assign(this, {
+      size: calls,
+      calm,
+      steady,
+      random: generator(seed),
+      made: 0,
+      alerts: 0,
+      talks: new Map(),
+      gone: [],
+      fresh: [],
+    });
     const now = Date.now();
     for (let index = 0; index < calls; index++) this.add(index, now, 8_000 + this.random() * 400_000);
     this.last = now;

@@ -40,30 +40,52 @@ describe("mu-law", () => {
 });
 
 describe("frames", () => {
-  test("splits the channels", () => {
-    const data = new Uint8Array(4 + 2 * FRAME_SAMPLES);
-    data.set([DOWN, 2, 1, 2]);
-    data.fill(7, 4, 4 + FRAME_SAMPLES);
-    data.fill(9, 4 + FRAME_SAMPLES);
-    const frame = parseDown(data.buffer);
-    expect(frame?.sequence).toBe(0x0102);
-    expect(frame?.channels.map((channel) => [channel.length, channel[0]])).toEqual([
-      [160, 7],
-      [160, 9],
-    ]);
+  const down = (slot: number, samples = FRAME_SAMPLES) => {
+    const data = new Uint8Array(8 + samples).fill(7);
+    data.set([DOWN, slot, 0, 1, 0, 0, 1, 2]);
+    return data;
+  };
+
+  test("carries one slot", () => {
+    const frame = parseDown(down(1).buffer);
+    expect(frame).toMatchObject({ slot: 1, timestamp: 0x102 });
+    expect([frame?.codes.length, frame?.codes[0]]).toEqual([160, 7]);
   });
 
-  test("every cut frame and every other type is refused", () => {
-    const whole = new Uint8Array(4 + 2 * FRAME_SAMPLES);
-    whole.set([DOWN, 2, 0, 0]);
-    for (let length = 0; length < whole.length; length++) expect(parseDown(whole.slice(0, length).buffer)).toBeNull();
-    whole[0] = UP;
-    expect(parseDown(whole.buffer)).toBeNull();
+  test("heads alone, other kinds, other slots and giants are refused", () => {
+    for (let length = 0; length <= 8; length++) expect(parseDown(down(0).slice(0, length).buffer)).toBeNull();
+    expect(parseDown(down(3).buffer)).toBeNull();
+    expect(parseDown(down(0, 961).buffer)).toBeNull();
+    const up = down(0);
+    up[0] = UP;
+    expect(parseDown(up.buffer)).toBeNull();
   });
 
-  test("the microphone's sequence number wraps", () => {
-    const head = new DataView(buildUp(0x1_0005, new Uint8Array(FRAME_SAMPLES)));
-    expect([head.getUint8(0), head.getUint8(1), head.getUint16(2)]).toEqual([UP, 1, 5]);
+  test("the microphone's sequence number and timestamp wrap", () => {
+    const head = new DataView(buildUp(0x1_0005, 2 ** 32 + 7, new Uint8Array(FRAME_SAMPLES)));
+    expect([head.getUint8(0), head.getUint8(1), head.getUint16(2), head.getUint32(4)]).toEqual([UP, 0, 5, 7]);
+  });
+});
+
+describe("places in time", () => {
+  const frame = new Uint8Array(FRAME_SAMPLES).fill(encodeMulaw(0.5));
+  const heard = (...timestamps: number[]) => {
+    const reader = new PhoneReader();
+    for (const timestamp of timestamps) reader.writeAt(timestamp, frame, MULAW);
+    const block = new Float32Array(1_200);
+    reader.read(block, PHONE_RATE);
+    return Array.from({ length: 7 }, (_, place) => (block[place * FRAME_SAMPLES + 80] ?? 0) > 0.4);
+  };
+
+  test("a hole is silence of its own length", () => {
+    expect(heard(0, 160, 480, 640, 800, 960, 1120).slice(0, 4)).toEqual([true, true, false, true]);
+  });
+
+  test("a late packet is left out, a jump begins anew, the wrap is no jump", () => {
+    expect(heard(0, 160, 0, 320, 480, 640, 800, 960, 1120)).not.toContain(false);
+    expect(heard(0, 160, 90_000_000, 90_000_160, 90_000_320, 90_000_480, 90_000_640, 90_000_800)).not.toContain(false);
+    const near = 2 ** 32 - 320;
+    expect(heard(near, near + 160, 0, 160, 320, 480, 640, 800)).not.toContain(false);
   });
 });
 
@@ -117,7 +139,9 @@ describe("rate changes", () => {
   test("a tone of the microphone arrives, one the telephone cannot carry does not fold back", () => {
     const pushed: number[] = [];
     const writer = new PhoneWriter(48_000, (sample) => pushed.push(sample));
-    const both = sine(48_000, 1_000, 48_000).map((value, i) => value + 0.5 * Math.sin((2 * Math.PI * 6_500 * i) / 48_000));
+    const both = sine(48_000, 1_000, 48_000).map(
+      (value, i) => value + 0.5 * Math.sin((2 * Math.PI * 6_500 * i) / 48_000),
+    );
     writer.write(both);
     expect(pushed.length).toBe(PHONE_RATE);
     expect(tone(pushed, PHONE_RATE, 1_000)).toBeGreaterThan(0.45);

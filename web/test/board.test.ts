@@ -58,7 +58,9 @@ class Server {
     if (!call) return;
     const at = this.now - call.started_at_ms;
     const last = this.spurts.findLast((row) => row[0] === index && row[1] === party);
-    const row = last?.[4] ? spurtRow(index, party, last[2], Math.max(last[3], at), length % 2 === 0) : spurtRow(index, party, at, at + length, true);
+    const row = last?.[4]
+      ? spurtRow(index, party, last[2], Math.max(last[3], at), length % 2 === 0)
+      : spurtRow(index, party, at, at + length, true);
     this.spurts = this.spurts.filter((other) => other[0] !== index || other[1] !== party || other[2] !== row[2]);
     this.spurts.push(row);
     this.tell("spurts", row);
@@ -67,13 +69,19 @@ class Server {
   alert(index: number, severity: Alert["severity"], raised: boolean): void {
     const call = this.calls.get(index);
     if (!call) return;
-    const alert: Alert = { ...anAlert(call.id, severity, this.now, `alert-${call.id}`), state: raised ? "raised" : "cleared" };
+    const alert: Alert = {
+      ...anAlert(call.id, severity, this.now, `alert-${call.id}`),
+      state: raised ? "raised" : "cleared",
+    };
     if (raised) this.alerts.set(alert.id, alert);
     else if (!this.alerts.delete(alert.id)) return;
     this.tell("alerts", alert);
   }
 
-  private tell<K extends "calls" | "gone" | "figures" | "spurts" | "alerts">(kind: K, value: NonNullable<Delta[K]>[number]): void {
+  private tell<K extends "calls" | "gone" | "figures" | "spurts" | "alerts">(
+    kind: K,
+    value: NonNullable<Delta[K]>[number],
+  ): void {
     const list = (this.delta[kind] ?? []) as unknown[];
     list.push(value);
     Object.assign(this.delta, { [kind]: list });
@@ -87,8 +95,16 @@ class Server {
 
   snapshot(): Snapshot {
     return {
-      type: "snapshot", n: this.n, now_ms: this.now, me: ME, calls: [...this.calls.values()], figures: [...this.figures.values()],
-      spurts: this.spurts, alerts: [...this.alerts.values()], nodes: [], stale: [],
+      type: "snapshot",
+      n: this.n,
+      now_ms: this.now,
+      me: ME,
+      calls: [...this.calls.values()],
+      figures: [...this.figures.values()],
+      spurts: this.spurts,
+      alerts: [...this.alerts.values()],
+      nodes: [],
+      stale: [],
     };
   }
 }
@@ -108,17 +124,42 @@ function visible(board: Board): unknown {
 const index = fc.integer({ min: 0, max: 4 });
 type Act = (server: Server) => void;
 const act: fc.Arbitrary<Act> = fc.oneof(
-  fc.tuple(index, fc.nat()).map(([i, generation]): Act => (server) => server.start(i, generation)),
-  index.map((i): Act => (server) => server.end(i)),
-  fc.tuple(index, fc.nat(3)).map(([i, n]): Act => (server) => server.change(i, n)),
-  fc.tuple(index, fc.nat(9000)).map(([i, ms]): Act => (server) => server.figure(i, ms)),
-  fc.tuple(index, fc.nat(1), fc.nat(4000)).map(([i, party, ms]): Act => (server) => server.speak(i, party, ms)),
-  fc
-    .tuple(index, fc.constantFrom("warn" as const, "alert" as const, "critical" as const), fc.boolean())
-    .map(([i, severity, raised]): Act => (server) => server.alert(i, severity, raised)),
-  fc.integer({ min: 1, max: 20_000 }).map((ms): Act => (server) => {
-    server.now += ms;
-  }),
+  fc.tuple(index, fc.nat()).map(
+    ([i, generation]): Act =>
+      (server) =>
+        server.start(i, generation),
+  ),
+  index.map(
+    (i): Act =>
+      (server) =>
+        server.end(i),
+  ),
+  fc.tuple(index, fc.nat(3)).map(
+    ([i, n]): Act =>
+      (server) =>
+        server.change(i, n),
+  ),
+  fc.tuple(index, fc.nat(9000)).map(
+    ([i, ms]): Act =>
+      (server) =>
+        server.figure(i, ms),
+  ),
+  fc.tuple(index, fc.nat(1), fc.nat(4000)).map(
+    ([i, party, ms]): Act =>
+      (server) =>
+        server.speak(i, party, ms),
+  ),
+  fc.tuple(index, fc.constantFrom("warn" as const, "alert" as const, "critical" as const), fc.boolean()).map(
+    ([i, severity, raised]): Act =>
+      (server) =>
+        server.alert(i, severity, raised),
+  ),
+  fc.integer({ min: 1, max: 20_000 }).map(
+    (ms): Act =>
+      (server) => {
+        server.now += ms;
+      },
+  ),
 );
 
 describe("replay of deltas", () => {
@@ -146,13 +187,28 @@ describe("board", () => {
   const start = () => {
     const board = new Board();
     board.applySnapshot({
-      type: "snapshot", n: 1, now_ms: 1_100_000, me: ME, calls: [aCall(0), aCall(1)], figures: [figuresRow(0)], spurts: [], alerts: [], nodes: [], stale: [],
+      type: "snapshot",
+      n: 1,
+      now_ms: 1_100_000,
+      me: ME,
+      calls: [aCall(0), aCall(1)],
+      figures: [figuresRow(0)],
+      spurts: [],
+      alerts: [],
+      nodes: [],
+      stale: [],
     });
     return board;
   };
 
   test("says which rows a delta touched", () => {
-    const change = start().applyDelta({ type: "delta", n: 2, now_ms: 1_101_000, figures: [figuresRow(1, 500)], gone: ["call-0"] });
+    const change = start().applyDelta({
+      type: "delta",
+      n: 2,
+      now_ms: 1_101_000,
+      figures: [figuresRow(1, 500)],
+      gone: ["call-0"],
+    });
     expect([...change.touched].sort()).toEqual(["call-0", "call-1"]);
     expect(change.structure).toBe(true);
   });
@@ -164,7 +220,13 @@ describe("board", () => {
 
   test("ignores figures of an index nobody has", () => {
     const board = start();
-    board.applyDelta({ type: "delta", n: 2, now_ms: 1_101_000, figures: [figuresRow(9)], spurts: [spurtRow(9, 0, 1, 2)] });
+    board.applyDelta({
+      type: "delta",
+      n: 2,
+      now_ms: 1_101_000,
+      figures: [figuresRow(9)],
+      spurts: [spurtRow(9, 0, 1, 2)],
+    });
     expect(board.calls.size).toBe(2);
   });
 

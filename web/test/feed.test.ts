@@ -25,7 +25,16 @@ class FakeSocket implements SocketLike {
 }
 
 const ME = { user: "sam", name: "Sam", role: "supervisor", rights: ["listen"] };
-const snapshot = (n: number) => ({ type: "snapshot", n, now_ms: 5, me: ME, calls: [aCall(0)], figures: [], spurts: [], alerts: [] });
+const snapshot = (n: number) => ({
+  type: "snapshot",
+  n,
+  now_ms: 5,
+  me: ME,
+  calls: [aCall(0)],
+  figures: [],
+  spurts: [],
+  alerts: [],
+});
 const delta = (n: number) => ({ type: "delta", n, now_ms: 6, figures: [figuresRow(0)] });
 
 let timers: CountedTimers;

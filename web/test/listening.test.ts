@@ -70,9 +70,19 @@ beforeEach(() => {
 });
 
 const told = (session: string, state: SessionState["state"], refused = ""): SessionState => ({
-  type: "session", session, call: "a", mode: "listen", state, refused, whisper_dbfs: -96, whispered_ms: 0, heard_ms: 0, transport: "webrtc",
+  type: "session",
+  session,
+  call: "a",
+  mode: "listen",
+  state,
+  refused,
+  whisper_dbfs: -96,
+  whispered_ms: 0,
+  heard_ms: 0,
+  transport: "webrtc",
 });
-const openSessions = () => transports.map((transport) => transport.session).filter((session) => !closed.includes(session));
+const openSessions = () =>
+  transports.map((transport) => transport.session).filter((session) => !closed.includes(session));
 
 describe("listening", () => {
   test("opens by WebRTC", async () => {

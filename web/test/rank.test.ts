@@ -9,7 +9,18 @@ function boardOf(count: number): Board {
   const board = new Board();
   const me = { user: "", name: "", role: "", rights: [] };
   const calls = Array.from({ length: count }, (_, index) => aCall(index));
-  board.applySnapshot({ type: "snapshot", n: 1, now_ms: 0, me, calls, figures: [], spurts: [], alerts: [], nodes: [], stale: [] });
+  board.applySnapshot({
+    type: "snapshot",
+    n: 1,
+    now_ms: 0,
+    me,
+    calls,
+    figures: [],
+    spurts: [],
+    alerts: [],
+    nodes: [],
+    stale: [],
+  });
   return board;
 }
 

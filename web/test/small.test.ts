@@ -5,7 +5,7 @@ import { ServerClock } from "../src/core/clock";
 import { durationOf, refusal, runningSilence, searchText } from "../src/core/facts";
 import { dbfs, duration, levelOf, meterShare } from "../src/core/format";
 import { covered, lanes } from "../src/core/lanes";
-import { localPath } from "../src/core/paths";
+import { fallbackAddress, localPath } from "../src/core/paths";
 import { fitName, gridFor, PAGE_MS, TILES_A_PAGE, wallPage } from "../src/core/tiles";
 import { backOff } from "../src/core/timers";
 import { parseMessage } from "../src/core/wire";
@@ -13,7 +13,13 @@ import { pseudo, t, tn, told } from "../src/strings";
 import { en } from "../src/strings/en";
 import { aCall, figuresRow, spurtRow } from "./support";
 
-const live = (view = aCall(0), silence = 0) => ({ view, figures: figuresRow(0, silence), figuresAt: 2_000_000, spurts: [], alerts: [] });
+const live = (view = aCall(0), silence = 0) => ({
+  view,
+  figures: figuresRow(0, silence),
+  figuresAt: 2_000_000,
+  spurts: [],
+  alerts: [],
+});
 
 describe("clock", () => {
   test("believes the message with the least delay", () => {
@@ -67,7 +73,10 @@ describe("lanes", () => {
   });
 
   test("puts speech of the last minute in its place", () => {
-    const drawing = lanes(call([spurtRow(0, 0, 10_000, 20_000), spurtRow(0, 0, 70_000, 85_000), spurtRow(0, 1, 85_000, 100_000)]), now);
+    const drawing = lanes(
+      call([spurtRow(0, 0, 10_000, 20_000), spurtRow(0, 0, 70_000, 85_000), spurtRow(0, 1, 85_000, 100_000)]),
+      now,
+    );
     expect(drawing.agent).toEqual([[0.5, 0.75]]);
     expect(drawing.customer).toEqual([[0.75, 1]]);
     expect(covered(drawing.agent)).toBe(25);
@@ -141,7 +150,11 @@ describe("wallboard", () => {
     const ids = Array.from({ length: 30 }, (_, place) => `c${place}`);
     const pages = [0, 1, 2].map((turn) => wallPage(ids, turn * PAGE_MS));
     expect(pages.flatMap((page) => page.ids)).toEqual(ids);
-    expect(pages.map((page) => [page.page, page.pages])).toEqual([[1, 3], [2, 3], [3, 3]]);
+    expect(pages.map((page) => [page.page, page.pages])).toEqual([
+      [1, 3],
+      [2, 3],
+      [3, 3],
+    ]);
     expect(wallPage(ids, 3 * PAGE_MS).page).toBe(1);
     expect(wallPage([], 0)).toEqual({ ids: [], page: 1, pages: 1 });
   });
@@ -190,18 +203,35 @@ describe("paths", () => {
   ])("%s leads to %s", (wanted, path) => expect(localPath(wanted)).toBe(path));
 });
 
+describe("address of the fallback", () => {
+  const page = { protocol: "https:", hostname: "mon.example", href: "https://mon.example/" };
+  test.each([
+    [":7443/listen", "wss://mon.example:7443/listen"],
+    ["/api/listen", "wss://mon.example/api/listen"],
+    ["ws://127.0.0.1:9/listen", "ws://127.0.0.1:9/listen"],
+  ])("%s is %s", (url, address) => expect(fallbackAddress(url, page)).toBe(address));
+});
+
 describe("wire", () => {
   test("a snapshot without nodes and stale list is whole", () => {
     const text = JSON.stringify({
-      type: "snapshot", n: 1, now_ms: 2, me: { user: "", name: "", role: "", rights: [] }, calls: [aCall(0)],
-      figures: [figuresRow(0)], spurts: [spurtRow(0, 0, 1, 2, true)], alerts: [],
+      type: "snapshot",
+      n: 1,
+      now_ms: 2,
+      me: { user: "", name: "", role: "", rights: [] },
+      calls: [aCall(0)],
+      figures: [figuresRow(0)],
+      spurts: [spurtRow(0, 0, 1, 2, true)],
+      alerts: [],
     });
     expect(parseMessage(text)).toMatchObject({ type: "snapshot", nodes: [], stale: [] });
   });
 
   test("members this page does not know do no harm", () => {
     const board = new Board();
-    const message = parseMessage(JSON.stringify({ type: "delta", n: 2, now_ms: 1, calls: [{ ...aCall(0), mood: "good" }], extra: 1 }));
+    const message = parseMessage(
+      JSON.stringify({ type: "delta", n: 2, now_ms: 1, calls: [{ ...aCall(0), mood: "good" }], extra: 1 }),
+    );
     expect(message).toMatchObject({ type: "delta" });
     if (message && "type" in message && message.type === "delta") board.applyDelta(message);
     expect(board.calls.size).toBe(1);

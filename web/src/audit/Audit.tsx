@@ -7,16 +7,11 @@ import { t, tn, told } from "../strings";
 import { Header } from "../ui/Header";
 
 const PAGE = 50;
-/** Members with a column of their own, and those that only serve the chain. */
-const NOT_DETAILS = new Set(["writer", "seq", "at", "at_ms", "kind", "user", "user_id", "call", "hash", "previous", "prev", "mac"]);
+/** Members with a column of their own. */
+const IN_COLUMNS = new Set(["user", "call"]);
 
 function reason(error: unknown): string {
   return told("reason", error instanceof ApiError ? error.id : "unreachable");
-}
-
-function time(at: string | number): string {
-  const ms = typeof at === "number" ? at : Date.parse(at);
-  return Number.isFinite(ms) ? stamp(ms) : String(at);
 }
 
 function text(value: unknown): string {
@@ -26,34 +21,24 @@ function text(value: unknown): string {
 
 /** What the entry says besides its columns, as `name value` pairs. */
 function details(entry: AuditEntry): string {
-  const fields = typeof entry.fields === "object" && entry.fields !== null ? entry.fields : {};
-  return Object.entries({ ...entry, ...fields, fields: undefined })
-    .filter(([name, value]) => !NOT_DETAILS.has(name) && text(value) !== "")
+  return Object.entries(entry.fields)
+    .filter(([name, value]) => !IN_COLUMNS.has(name) && text(value) !== "")
     .map(([name, value]) => `${name} ${text(value)}`)
     .join(", ");
 }
 
-function member(entry: AuditEntry, ...names: string[]): string {
-  const fields = typeof entry.fields === "object" && entry.fields !== null ? (entry.fields as Record<string, unknown>) : {};
-  for (const name of names) {
-    const found = text(entry[name] ?? fields[name]);
-    if (found) return found;
-  }
-  return "";
-}
-
 function createEntries() {
   const [entries, setEntries] = createSignal<readonly AuditEntry[]>([]);
-  const [next, setNext] = createSignal<string | null>(null);
+  const [next, setNext] = createSignal("");
   const [state, setState] = createSignal<"loading" | "ready" | "failed">("loading");
   const [problem, setProblem] = createSignal("");
   const [query, setQuery] = createSignal({ user: "", kind: "" });
-  const load = async (after: string | null) => {
+  const load = async (before: string) => {
     setState("loading");
     try {
-      const page = await api.audit({ ...query(), limit: PAGE, after: after ?? undefined });
-      setEntries(after === null ? page.entries : [...entries(), ...page.entries]);
-      setNext(page.next === null ? null : String(page.next));
+      const page = await api.audit({ ...query(), limit: PAGE, before });
+      setEntries(before === "" ? page.entries : [...entries(), ...page.entries]);
+      setNext(page.next);
       setState("ready");
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) location.assign("/login?next=/audit");
@@ -68,10 +53,10 @@ function createEntries() {
     problem,
     show(user: string, kind: string) {
       setQuery({ user, kind });
-      void load(null);
+      void load("");
     },
     more: () => void load(next()),
-    again: () => void load(null),
+    again: () => void load(""),
   };
 }
 
@@ -118,7 +103,12 @@ function Filters(props: { kinds: readonly string[]; show: (user: string, kind: s
         value={user()}
         onInput={(event) => setUser(event.currentTarget.value)}
       />
-      <select class="field" aria-label={t("audit.kind")} value={kind()} onChange={(event) => setKind(event.currentTarget.value)}>
+      <select
+        class="field"
+        aria-label={t("audit.kind")}
+        value={kind()}
+        onChange={(event) => setKind(event.currentTarget.value)}
+      >
         <option value="">{t("audit.anyKind")}</option>
         <For each={props.kinds}>{(name) => <option value={name}>{name}</option>}</For>
       </select>
@@ -155,16 +145,12 @@ function Verify() {
         <Show when={!problem() && result()}>
           {(found) => (
             <Show when={!found().ok} fallback={<p>{t("audit.ok")}</p>}>
-              <p class="bad">{tn("audit.broken", found().findings.length)}</p>
+              <p class="bad">{tn("audit.broken", found().problems.length)}</p>
               <ul>
-                <For each={found().findings}>
-                  {(finding) => (
+                <For each={found().problems}>
+                  {(problem) => (
                     <li>
-                      {typeof finding === "string"
-                        ? finding
-                        : Object.entries(finding)
-                            .map(([name, value]) => `${name} ${text(value)}`)
-                            .join(", ")}
+                      {problem.journal} {problem.line}: {problem.text || problem.id}
                     </li>
                   )}
                 </For>
@@ -178,7 +164,7 @@ function Verify() {
 }
 
 function Entries(props: { list: ReturnType<typeof createEntries> }) {
-  const { list } = { list: props.list };
+  const list = props.list;
   return (
     <div class="entries" role="region" aria-label={t("audit.title")} tabindex={0}>
       <table>
@@ -196,11 +182,11 @@ function Entries(props: { list: ReturnType<typeof createEntries> }) {
           <For each={list.entries()}>
             {(entry) => (
               <tr>
-                <td class="at">{time(entry.at)}</td>
+                <td class="at">{stamp(entry.at_ms)}</td>
                 <td>{entry.kind}</td>
-                <td>{member(entry, "user", "user_id")}</td>
-                <td class="call" title={member(entry, "call")}>
-                  {member(entry, "call").slice(-12)}
+                <td>{text(entry.fields.user)}</td>
+                <td class="call" title={text(entry.fields.call)}>
+                  {text(entry.fields.call).slice(-12)}
                 </td>
                 <td class="details">{details(entry)}</td>
                 <td class="entry quiet">
@@ -233,7 +219,7 @@ function Entries(props: { list: ReturnType<typeof createEntries> }) {
       </Show>
       <Show when={list.state() === "ready" && list.entries().length > 0}>
         <p class="foot">
-          <Show when={list.next() !== null} fallback={<span class="quiet">{t("audit.end")}</span>}>
+          <Show when={list.next() !== ""} fallback={<span class="quiet">{t("audit.end")}</span>}>
             <button type="button" class="button" onClick={() => list.more()}>
               {t("audit.more")}
             </button>

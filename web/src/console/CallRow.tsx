@@ -106,7 +106,9 @@ function Cells(props: RowProps & { call: LiveCall; version: number }) {
           aria-pressed={props.active}
           aria-disabled={why() !== ""}
           title={why() ? told("reason", why()) : undefined}
-          aria-label={props.active ? t("listen.activeFor", { agent: agent() }) : t("listen.actionFor", { agent: agent() })}
+          aria-label={
+            props.active ? t("listen.activeFor", { agent: agent() }) : t("listen.actionFor", { agent: agent() })
+          }
           onClick={(event) => {
             event.stopPropagation();
             if (!why()) props.onListen();

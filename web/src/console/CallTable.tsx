@@ -76,60 +76,69 @@ export function CallTable(props: TableProps) {
     if (!selected || selected === before || !scroller) return selected;
     const place = props.ids.indexOf(selected) * rowHeight();
     if (place < scroller.scrollTop) scroller.scrollTop = place;
-    const end = place + rowHeight() - scroller.clientHeight;
+    // The column heads stay on top and cover this much of the rows.
+    const heads = scroller.firstElementChild?.clientHeight ?? 0;
+    const end = place + rowHeight() + heads - scroller.clientHeight;
     if (end > scroller.scrollTop) scroller.scrollTop = end;
     return selected;
   }, null);
 
   return (
-    <div class="table" role="grid" aria-label={t("calls.title")} aria-rowcount={props.ids.length + 1}>
-      <div class="columns" role="row" aria-rowindex={1}>
-        <For each={COLUMNS}>
-          {(column) => (
-            <span class={`c-${column === "duration" ? "time" : column}`} role="columnheader">
-              <span class="text" classList={{ unseen: column === "listen" }}>{t(`col.${column}`)}</span>
-              <Show when={column === "lanes"}>
-                <span class="key" data-side="agent">
-                  {t("side.agent")}
-                </span>
-                <span class="key" data-side="customer">
-                  {t("side.customer")}
-                </span>
-              </Show>
+    <div
+      ref={scroller}
+      class="rows"
+      role="grid"
+      tabindex={0}
+      aria-label={t("calls.title")}
+      aria-rowcount={props.ids.length + 1}
+      aria-activedescendant={props.selected && places().has(props.selected) ? rowId(props.selected) : undefined}
+      onScroll={(event) => setTop(event.currentTarget.scrollTop)}
+      onPointerMove={hold.move}
+      onPointerLeave={hold.leave}
+    >
+      <Columns />
+      <Show when={props.ids.length} fallback={<Empty {...props} />}>
+        <div class="all" role="rowgroup" style={{ height: `${props.ids.length * rowHeight()}px` }}>
+          <For each={inSight()}>
+            {(id) => (
+              <CallRow
+                id={id}
+                live={props.live}
+                place={places().get(id) ?? 0}
+                rowHeight={rowHeight()}
+                selected={props.selected === id}
+                active={props.activeCall === id}
+                onSelect={() => props.onSelect(id)}
+                onListen={() => props.onListen(id)}
+              />
+            )}
+          </For>
+        </div>
+      </Show>
+    </div>
+  );
+}
+
+function Columns() {
+  return (
+    <div class="columns" role="row" aria-rowindex={1}>
+      <For each={COLUMNS}>
+        {(column) => (
+          <span class={`c-${column === "duration" ? "time" : column}`} role="columnheader">
+            <span class="text" classList={{ unseen: column === "listen" }}>
+              {t(`col.${column}`)}
             </span>
-          )}
-        </For>
-      </div>
-      <div
-        ref={scroller}
-        class="rows"
-        role="rowgroup"
-        tabindex={0}
-        aria-label={t("calls.title")}
-        aria-activedescendant={props.selected && places().has(props.selected) ? rowId(props.selected) : undefined}
-        onScroll={(event) => setTop(event.currentTarget.scrollTop)}
-        onPointerMove={hold.move}
-        onPointerLeave={hold.leave}
-      >
-        <Show when={props.ids.length} fallback={<Empty {...props} />}>
-          <div class="all" role="presentation" style={{ height: `${props.ids.length * rowHeight()}px` }}>
-            <For each={inSight()}>
-              {(id) => (
-                <CallRow
-                  id={id}
-                  live={props.live}
-                  place={places().get(id) ?? 0}
-                  rowHeight={rowHeight()}
-                  selected={props.selected === id}
-                  active={props.activeCall === id}
-                  onSelect={() => props.onSelect(id)}
-                  onListen={() => props.onListen(id)}
-                />
-              )}
-            </For>
-          </div>
-        </Show>
-      </div>
+            <Show when={column === "lanes"}>
+              <span class="key" data-side="agent">
+                {t("side.agent")}
+              </span>
+              <span class="key" data-side="customer">
+                {t("side.customer")}
+              </span>
+            </Show>
+          </span>
+        )}
+      </For>
     </div>
   );
 }

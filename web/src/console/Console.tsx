@@ -32,7 +32,8 @@ function createFilter(live: Live) {
     () => {
       live.pulse();
       const found = new Map<string, string>();
-      for (const { view } of live.calls().values()) if (view.queue) found.set(view.queue, view.queue_name || view.queue);
+      for (const { view } of live.calls().values())
+        if (view.queue) found.set(view.queue, view.queue_name || view.queue);
       return [...found].sort((a, b) => a[1].localeCompare(b[1]));
     },
     [],
@@ -112,7 +113,10 @@ export function Console() {
   };
   const returnFocus = (event: MouseEvent) => {
     // After a mouse click on a button Space must whisper, not click the button again.
-    if (event.detail > 0 && event.target instanceof Element && event.target.closest(".panel button")) focusRows();
+    if (event.detail === 0 || !(event.target instanceof Element)) return;
+    const button = event.target.closest(".panel button");
+    // A button that opens a dialog hands the focus to the dialog.
+    if (button && !button.hasAttribute("aria-haspopup")) focusRows();
   };
   addEventListener("click", returnFocus);
   onCleanup(() => removeEventListener("click", returnFocus));

@@ -32,10 +32,12 @@ export function Heard() {
       <Dialog open={open()} onOpenChange={setOpen} modal={false}>
         <Dialog.Trigger class="button heard">{t("heard.title")}</Dialog.Trigger>
         <Dialog.Portal>
-          <Dialog.Content class="drawer" onInteractOutside={(event) => event.preventDefault()}>
+          <Dialog.Content class="drawer" role="dialog" onInteractOutside={(event) => event.preventDefault()}>
             <div class="drawer-head">
               <Dialog.Title>{t("heard.title")}</Dialog.Title>
-              <Dialog.CloseButton class="button plain">{t("heard.close")}</Dialog.CloseButton>
+              <Dialog.CloseButton class="button plain" aria-label={t("heard.close")}>
+                {t("heard.close")}
+              </Dialog.CloseButton>
             </div>
             <Dialog.Description class="small quiet">{t("heard.text")}</Dialog.Description>
             <Phones phones={phones()} />
@@ -74,7 +76,11 @@ function Phones(props: { phones: readonly HeardPhone[] }) {
                     <span class="small">{dbfs(phone()?.agent_hears_dbfs ?? -96)} dB</span>
                   </td>
                   <td>
-                    <Meter side="customer" label={t("heard.customerHears")} read={() => phone()?.customer_hears_dbfs ?? -96} />
+                    <Meter
+                      side="customer"
+                      label={t("heard.customerHears")}
+                      read={() => phone()?.customer_hears_dbfs ?? -96}
+                    />
                     <span class="small">{dbfs(phone()?.customer_hears_dbfs ?? -96)} dB</span>
                   </td>
                   <td>

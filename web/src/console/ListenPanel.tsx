@@ -73,7 +73,9 @@ function Keys() {
 
 function CallPanel(props: PanelProps & { id: string; listens: boolean }) {
   // The last state of a call that ended stays readable.
-  const call = createMemo<LiveCall | undefined>((before) => props.live.call(props.id) ?? before, undefined, { equals: false });
+  const call = createMemo<LiveCall | undefined>((before) => props.live.call(props.id) ?? before, undefined, {
+    equals: false,
+  });
   return <Show when={call()}>{(known) => <Known {...props} live_call={known()} />}</Show>;
 }
 
@@ -119,14 +121,21 @@ function Known(props: PanelProps & { id: string; listens: boolean; live_call: Li
             >
               {t("listen.action")}
             </button>
-            <p class="small quiet">{refused("listen") ? told("reason", refused("listen")) : t("listen.selected.text")}</p>
+            <p class="small quiet">
+              {refused("listen") ? told("reason", refused("listen")) : t("listen.selected.text")}
+            </p>
             <Keys />
           </div>
         }
       >
         <div class="strips">
           <For each={props.session.sides}>{(side) => <StripControls side={side} session={props.session} />}</For>
-          <button type="button" class="button" aria-pressed={props.session.spread()} onClick={() => props.session.toggleSpread()}>
+          <button
+            type="button"
+            class="button"
+            aria-pressed={props.session.spread()}
+            onClick={() => props.session.toggleSpread()}
+          >
             {t("side.spread")}
           </button>
         </div>
@@ -149,7 +158,8 @@ function Status(props: { session: ListenSession; listens: boolean }) {
     const { state, transport, reason } = props.session.view();
     if (!props.listens || state === "idle") return "";
     if (state === "failed") return `${t("listen.failed")}: ${told("reason", reason)}`;
-    if (state === "listening") return reason ? told("reason", reason) : transport ? t(`listen.transport.${transport}`) : "";
+    if (state === "listening")
+      return reason ? told("reason", reason) : transport ? t(`listen.transport.${transport}`) : "";
     return t(`listen.${state}`);
   };
   const heard = () => (props.listens ? (props.session.told()?.heard_ms ?? 0) : 0);

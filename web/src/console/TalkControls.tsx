@@ -89,7 +89,10 @@ export function TalkControls(props: TalkProps) {
                 {t("whisper.hold")} <kbd>{t("keys.space")}</kbd>
               </strong>
               <span class="small">
-                <Show when={talk().mode === "whisper" && talk().reason} fallback={t("whisper.hint", { agent: props.agent })}>
+                <Show
+                  when={talk().mode === "whisper" && talk().reason}
+                  fallback={t("whisper.hint", { agent: props.agent })}
+                >
                   {(reason) => told("reason", reason())}
                 </Show>
               </span>
@@ -175,6 +178,7 @@ function BargeDoor(props: TalkProps) {
       <button
         type="button"
         class="button"
+        aria-haspopup="dialog"
         aria-disabled={props.bargeRefused !== ""}
         onClick={() => props.bargeRefused || setOpen(true)}
       >
@@ -187,7 +191,9 @@ function BargeDoor(props: TalkProps) {
           <AlertDialog.Title>{t("barge.title")}</AlertDialog.Title>
           <AlertDialog.Description>{t("barge.text", { agent: props.agent })}</AlertDialog.Description>
           <div class="actions">
-            <AlertDialog.CloseButton class="button">{t("barge.cancel")}</AlertDialog.CloseButton>
+            <AlertDialog.CloseButton class="button" aria-label={t("barge.cancel")}>
+              {t("barge.cancel")}
+            </AlertDialog.CloseButton>
             <button
               type="button"
               class="button danger"

@@ -41,7 +41,13 @@ class Microphone {
 }
 
 export function createSession(live: Live) {
-  const [view, setView] = createSignal<ListeningView>({ state: "idle", call: null, session: null, transport: null, reason: "" });
+  const [view, setView] = createSignal<ListeningView>({
+    state: "idle",
+    call: null,
+    session: null,
+    transport: null,
+    reason: "",
+  });
   const [told, setTold] = createSignal<SessionState | null>(null);
   const [talk, setTalk] = createSignal<TalkView>({ state: "idle", mode: "whisper", reason: "" });
   const [barge, setBarge] = createSignal<"closed" | "armed" | "latched">("closed");

@@ -1,7 +1,7 @@
 /** The server's HTTP calls; every refusal becomes an `ApiError` with a stable id. */
 import * as v from "valibot";
 import { SignedOut } from "./feed";
-import { type Me, MeSchema, type Mode } from "./wire";
+import { MeSchema, type Mode } from "./wire";
 
 /** The server said no, or could not be reached (`id` is then `unreachable`). */
 export class ApiError extends Error {
@@ -15,21 +15,22 @@ export class ApiError extends Error {
 }
 
 const ErrorSchema = v.object({ error: v.object({ id: v.string(), text: v.optional(v.string(), "") }) });
-const MeAnswer = v.object({ me: MeSchema });
 const TicketAnswer = v.object({ ticket: v.string() });
 const FallbackAnswer = v.object({ session: v.string(), fallback_url: v.string(), fallback_ticket: v.string() });
 const EntrySchema = v.looseObject({
   writer: v.string(),
   seq: v.number(),
-  at: v.union([v.string(), v.number()]),
+  at_ms: v.number(),
   kind: v.string(),
+  fields: v.record(v.string(), v.unknown()),
 });
 const AuditAnswer = v.object({
   entries: v.array(EntrySchema),
-  next: v.optional(v.nullable(v.union([v.string(), v.number()])), null),
+  /** The `before` of the next page, or "". */
+  next: v.string(),
 });
-const FindingSchema = v.union([v.string(), v.looseObject({})]);
-const VerifyAnswer = v.object({ ok: v.boolean(), findings: v.optional(v.array(FindingSchema), []) });
+const ProblemSchema = v.object({ journal: v.string(), line: v.number(), id: v.string(), text: v.string() });
+const VerifyAnswer = v.object({ ok: v.boolean(), problems: v.array(ProblemSchema) });
 const PhoneSchema = v.object({
   agent: v.string(),
   customer: v.string(),
@@ -45,7 +46,7 @@ export type Verification = v.InferOutput<typeof VerifyAnswer>;
 export type HeardPhone = v.InferOutput<typeof PhoneSchema>;
 
 export interface AuditQuery {
-  after?: string | undefined;
+  before?: string;
   limit?: number;
   user?: string;
   kind?: string;
@@ -83,19 +84,15 @@ async function json<S extends v.GenericSchema>(schema: S, answer: Promise<Respon
   return result.output;
 }
 
-const post = (path: string, body: object = {}) => request("POST", path, JSON.stringify(body));
+const post = (path: string, body?: object) => request("POST", path, body && JSON.stringify(body));
 const part = encodeURIComponent;
 
-/** The person as signed in; the server may wrap it as `{"me": ...}`. */
-const MeEither = v.union([MeAnswer, MeSchema]);
-const unwrapMe = (answer: v.InferOutput<typeof MeEither>): Me => ("me" in answer ? answer.me : answer);
-
 export const api = {
-  login: async (user: string, password: string) => unwrapMe(await json(MeEither, post("/api/login", { user, password }))),
+  login: (login: string, password: string) => json(MeSchema, post("/api/login", { login, password })),
   logout: () => post("/api/logout"),
-  me: async () => unwrapMe(await json(MeEither, request("GET", "/api/me"))),
-  setup: (token: string, user: string, name: string, password: string) =>
-    post("/api/setup", { token, user, name, password }),
+  me: () => json(MeSchema, request("GET", "/api/me")),
+  setup: (token: string, login: string, name: string, password: string) =>
+    post("/api/setup", { token, login, name, password }),
 
   async ticket(): Promise<string> {
     try {
@@ -120,9 +117,11 @@ export const api = {
   close: (session: string) => request("DELETE", `/api/sessions/${part(session)}`),
   /** For a page that is going away: the request outlives it. */
   closeOnExit(session: string): void {
-    void fetch(`/api/sessions/${part(session)}`, { method: "DELETE", keepalive: true, credentials: "same-origin" }).catch(
-      () => undefined,
-    );
+    void fetch(`/api/sessions/${part(session)}`, {
+      method: "DELETE",
+      keepalive: true,
+      credentials: "same-origin",
+    }).catch(() => undefined);
   },
 
   audit(query: AuditQuery): Promise<AuditPage> {

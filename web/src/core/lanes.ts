@@ -33,7 +33,11 @@ export function lanes(call: LiveCall, now: number): LaneDrawing {
   const share = (at: number) => Math.min(1, Math.max(0, (at - begin) / LANES_MS));
   const offset = call.view.started_at_ms;
   const talk: Interval[] = call.spurts
-    .map(([, party, start, end, open]) => ({ party, from: offset + start, to: open ? Math.max(now, offset + end) : offset + end }))
+    .map(([, party, start, end, open]) => ({
+      party,
+      from: offset + start,
+      to: open ? Math.max(now, offset + end) : offset + end,
+    }))
     .filter(({ from, to }) => to > begin && from < now);
   const of = (wanted: (party: number) => boolean) =>
     talk.filter(({ party }) => wanted(party)).map(({ from, to }): Stretch => [share(from), share(to)]);

@@ -36,9 +36,26 @@ export interface ListeningView {
 }
 
 /** Reasons after which trying again by itself would be wrong or useless. */
-const FINAL = new Set(["no_right", "signed_out", "audit_unavailable", "call_gone", "call_ended", "not_found", "out_of_scope"]);
+const FINAL = new Set([
+  "no_right",
+  "no_right_listen",
+  "out_of_scope",
+  "private_call",
+  "signed_out",
+  "not_signed_in",
+  "audit_unavailable",
+  "closed_by_user",
+]);
+const ENDED = new Set(["call_gone", "call_ended", "no_such_call"]);
+/** What a server says that has no session of this name, or has the call on another node. */
+const NO_HOP = new Set(["no_such_session", "not_found", "other_node"]);
 const FIRST_WAIT_MS = 300;
 const MOST_WAIT_MS = 3_000;
+
+/** The node has no UDP port at all; the fallback needs none. */
+function noPort(error: unknown): boolean {
+  return error instanceof ApiError && error.id === "no_webrtc";
+}
 
 export class Listening {
   private view: ListeningView = { state: "idle", call: null, session: null, transport: null, reason: "" };
@@ -91,10 +108,9 @@ export class Listening {
   }
 
   private closedByServer(reason: string): void {
-    if (FINAL.has(reason)) {
+    if (FINAL.has(reason) || ENDED.has(reason)) {
       this.wish++;
-      const gone = reason === "call_gone" || reason === "call_ended";
-      this.end(gone ? "ended" : "failed", gone ? "" : reason);
+      this.finish(reason);
     } else {
       this.lost(this.wish);
     }
@@ -110,7 +126,7 @@ export class Listening {
       if (wish !== this.wish) return;
       const reason = error instanceof ApiError ? error.id : "unreachable";
       // A session on another node cannot hop; a new one can be opened there.
-      if (["not_found", "other_node", "no_session"].includes(reason)) {
+      if (NO_HOP.has(reason)) {
         this.release();
         await this.open(call, wish);
       } else {
@@ -121,7 +137,13 @@ export class Listening {
 
   private async open(call: string, wish: number): Promise<void> {
     this.release();
-    this.show({ state: this.attempt ? "reconnecting" : "connecting", call, session: null, transport: null, reason: "" });
+    this.show({
+      state: this.attempt ? "reconnecting" : "connecting",
+      call,
+      session: null,
+      transport: null,
+      reason: "",
+    });
     try {
       this.take(await this.connect(call), wish);
     } catch (error) {
@@ -134,7 +156,7 @@ export class Listening {
     try {
       return await this.parts.openWebRtc(call);
     } catch (error) {
-      const none = this.parts.noRoute(error);
+      const none = noPort(error) ? { session: "" } : this.parts.noRoute(error);
       if (!none) throw error;
       if (none.session) void this.parts.closeSession(none.session).catch(() => undefined);
       this.preferWebSocket = true;
@@ -158,6 +180,11 @@ export class Listening {
     const reason = error instanceof ApiError ? error.id : "no_route";
     const passing = !(error instanceof ApiError) || error.status === 0 || error.status >= 500;
     if (passing && !FINAL.has(reason)) this.lost(wish);
+    else this.finish(reason);
+  }
+
+  private finish(reason: string): void {
+    if (ENDED.has(reason)) this.end("ended", "");
     else this.end("failed", reason);
   }
 

@@ -13,6 +13,21 @@ export class PhoneReader {
   /** Samples waited for before playing: two packets of 20 ms to begin with. */
   private reserve = 320;
   underruns = 0;
+  private expected: number | null = null;
+
+  /** Puts a packet at its place in time: a hole becomes silence, a late packet is left out, a jump begins anew. */
+  writeAt(timestamp: number, codes: Uint8Array, table: Float32Array): void {
+    // The difference of two 32-bit timestamps, also across the wrap.
+    const hole = this.expected === null ? 0 : (timestamp - this.expected) | 0;
+    if (hole < 0 && hole > -PHONE_RATE) return;
+    this.expected = (timestamp + codes.length) >>> 0;
+    if (hole > 0 && hole <= PHONE_RATE) this.pause(hole);
+    this.write(codes, table);
+  }
+
+  private pause(samples: number): void {
+    for (let count = 0; count < samples; count++) this.ring[this.written++ % PHONE_RATE] = 0;
+  }
 
   write(codes: Uint8Array, table: Float32Array): void {
     for (const code of codes) this.ring[this.written++ % PHONE_RATE] = table[code] ?? 0;

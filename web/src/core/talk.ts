@@ -6,7 +6,15 @@ export type TalkMode = "whisper" | "barge";
  * `speaking`: the server says that the mode is in force; `refused`: it will not, until the key is let go.
  */
 export type TalkState = "idle" | "asking" | "keying" | "speaking" | "refused";
-export type TalkEvent = "press" | "microphone" | "no_microphone" | "granted" | "withdrawn" | "refused" | "released" | "lost";
+export type TalkEvent =
+  | "press"
+  | "microphone"
+  | "no_microphone"
+  | "granted"
+  | "withdrawn"
+  | "refused"
+  | "released"
+  | "lost";
 
 type Action = "ask" | "attach" | "detach";
 type Step = readonly [next: TalkState, ...actions: Action[]];

@@ -1,11 +1,14 @@
 /** Two ways for the sound to reach the page: WebRTC, and a WebSocket with audio worklets where that cannot connect. */
 import { api, type OpenedFallback } from "./api";
 import { buildUp } from "./frames";
+import { fallbackAddress } from "./paths";
 import { SIDES, type Sound } from "./sound";
 import workletUrl from "./worklet.ts?worker&url";
 
 /** WebRTC usually connects in 0.2 s; after this long it will not (UDP blocked), and the listener has waited enough. */
 const ICE_WAIT_MS = 4_000;
+/** Bytes of microphone waiting in the socket. */
+const MOST_BUFFERED = 4_000;
 
 export interface Transport {
   readonly kind: "webrtc" | "websocket";
@@ -97,6 +100,7 @@ class WebSocketAudio implements Transport {
   private microphoneSource: MediaStreamAudioSourceNode | null = null;
   private socket: WebSocket | null = null;
   private sequence = 0;
+  private timestamp = 0;
 
   constructor(
     private readonly sound: Sound,
@@ -111,7 +115,7 @@ class WebSocketAudio implements Transport {
     this.microphone = new AudioWorkletNode(sound.context, "livemon-microphone", { numberOfOutputs: 0 });
     this.microphone.port.onmessage = (event: MessageEvent<Uint8Array>) => {
       if (this.microphoneSource && this.socket?.readyState === WebSocket.OPEN) {
-        this.socket.send(buildUp(this.sequence++, event.data));
+        this.send(this.socket, event.data);
       }
     };
     SIDES.forEach((side, output) => {
@@ -120,9 +124,7 @@ class WebSocketAudio implements Transport {
   }
 
   connect(): Promise<void> {
-    const url = new URL(this.opened.url, location.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    const socket = new WebSocket(url, "livemon-listen.1");
+    const socket = new WebSocket(fallbackAddress(this.opened.url, location), "livemon-listen.1");
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     return new Promise((done, fail) => {
@@ -141,11 +143,20 @@ class WebSocketAudio implements Transport {
     });
   }
 
+  private send(socket: WebSocket, codes: Uint8Array): void {
+    const frame = buildUp(this.sequence++, this.timestamp, codes);
+    this.timestamp += codes.length;
+    // Half a second on the way already: an old word is worse than a lost one.
+    if (socket.bufferedAmount <= MOST_BUFFERED) socket.send(frame);
+  }
+
   setMicrophone(track: MediaStreamTrack | null): void {
     this.microphoneSource?.disconnect();
     this.microphoneSource = null;
     if (!track) return;
-    this.microphoneSource = new MediaStreamAudioSourceNode(this.sound.context, { mediaStream: new MediaStream([track]) });
+    this.microphoneSource = new MediaStreamAudioSourceNode(this.sound.context, {
+      mediaStream: new MediaStream([track]),
+    });
     this.microphoneSource.connect(this.microphone);
   }
 

@@ -17,9 +17,7 @@ class Player extends AudioWorkletProcessor {
     super();
     this.port.onmessage = (event: MessageEvent<ArrayBuffer>) => {
       const frame = parseDown(event.data);
-      frame?.channels.forEach((codes, channel) => {
-        this.readers[channel]?.write(codes, MULAW);
-      });
+      if (frame) this.readers[frame.slot]?.writeAt(frame.timestamp, frame.codes, MULAW);
     };
   }
 

@@ -4,24 +4,42 @@ import { en } from "./en";
 export type TextId = keyof typeof en;
 
 type Names<S> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never;
-type Parameters<K extends TextId> = Names<(typeof en)[K]> extends never
-  ? []
-  : [Record<Names<(typeof en)[K]>, string | number>];
+type Parameters<K extends TextId> =
+  Names<(typeof en)[K]> extends never ? [] : [Record<Names<(typeof en)[K]>, string | number>];
 
 type PluralBase = TextId extends infer K ? (K extends `${infer Base}.one` ? Base : never) : never;
 
 const language = typeof location === "undefined" ? "en" : new URLSearchParams(location.search).get("lang");
 
 const ACCENTED: Record<string, string> = {
-  a: "á", c: "ç", e: "é", g: "ğ", i: "í", n: "ñ", o: "ö", s: "š", u: "ü", y: "ý", z: "ž",
-  A: "Å", C: "Ç", E: "É", I: "Í", N: "Ñ", O: "Ö", S: "Š", U: "Ü",
+  a: "á",
+  c: "ç",
+  e: "é",
+  g: "ğ",
+  i: "í",
+  n: "ñ",
+  o: "ö",
+  s: "š",
+  u: "ü",
+  y: "ý",
+  z: "ž",
+  A: "Å",
+  C: "Ç",
+  E: "É",
+  I: "Í",
+  N: "Ñ",
+  O: "Ö",
+  S: "Š",
+  U: "Ü",
 }; // prettier kept short: only what shows that a text went through the catalogue
 
 /** The text as a long-winded language would have it: accents, brackets, 40 % more length; parameters stay. */
 export function pseudo(text: string): string {
   if (!text) return text;
   const pieces = text.split(/(\{\w+\})/);
-  const letters = pieces.map((piece) => (piece.startsWith("{") ? piece : piece.replace(/[a-z]/gi, (l) => ACCENTED[l] ?? l)));
+  const letters = pieces.map((piece) =>
+    piece.startsWith("{") ? piece : piece.replace(/[a-z]/gi, (l) => ACCENTED[l] ?? l),
+  );
   const length = pieces.reduce((sum, piece) => sum + (piece.startsWith("{") ? 0 : piece.length), 0);
   return `[${letters.join("")}${"~".repeat(Math.max(1, Math.ceil(length * 0.4) - 2))}]`;
 }

@@ -32,7 +32,12 @@ export function Header(props: { page: Page; name: string; mayAudit: boolean; chi
       </nav>
       <div class="right">
         {props.children}
-        <button type="button" class="button plain" aria-label={t("nav.theme.label", { theme: other() })} onClick={switchTheme}>
+        <button
+          type="button"
+          class="button plain"
+          aria-label={t("nav.theme.label", { theme: other() })}
+          onClick={switchTheme}
+        >
           {other()}
         </button>
         <Show when={props.name}>

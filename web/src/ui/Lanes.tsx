@@ -41,7 +41,13 @@ function draw(canvas: HTMLCanvasElement, size: Sizes, drawing: LaneDrawing): voi
 }
 
 /** Hold is not silence: slanted lines instead of a bar. */
-function hatch(context: CanvasRenderingContext2D, [from, to]: Stretch, width: number, height: number, scale: number): void {
+function hatch(
+  context: CanvasRenderingContext2D,
+  [from, to]: Stretch,
+  width: number,
+  height: number,
+  scale: number,
+): void {
   context.save();
   context.beginPath();
   context.rect(from * width, 0, (to - from) * width, height);

@@ -50,8 +50,8 @@ class Versions {
 
   /** Makes the reader depend on `id`. */
   read(id: string): void {
-    let cell = this.cells.get(id);
-    if (!cell) this.cells.set(id, (cell = createSignal(0)));
+    const cell = this.cells.get(id) ?? createSignal(0);
+    this.cells.set(id, cell);
     cell[0]();
   }
 
@@ -110,7 +110,7 @@ export function createLive(): Live {
     for (const id of change.touched) touched.add(id);
     house ||= change.house || change.structure;
     // A hidden page gets no frames: the state is kept, nothing is drawn.
-    frame ||= requestAnimationFrame(flush);
+    if (!frame) frame = requestAnimationFrame(flush);
   };
   const resort = () => setOrder(ranking.order(board.calls, performance.now()));
   const tick = () => {

@@ -13,6 +13,7 @@ function inForce(): Theme {
 
 const [theme, setTheme] = createSignal<Theme>(inForce());
 systemLight.addEventListener("change", () => setTheme(inForce()));
+
 export { theme };
 
 export function switchTheme(): void {
@@ -29,8 +30,8 @@ export function switchTheme(): void {
 /** Colours of the token file for canvases; read again after the theme changed. */
 export function token(name: string): string {
   theme();
-  let colours = read.get(theme());
-  if (!colours) read.set(theme(), (colours = new Map()));
+  const colours = read.get(theme()) ?? new Map<string, string>();
+  read.set(theme(), colours);
   let value = colours.get(name);
   if (value === undefined) {
     value = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

@@ -25,13 +25,15 @@ export function Wallboard() {
   const shown = createMemo(() => wallPage(alerting(), live.second() * 1000));
   return (
     <div class="wall" data-feed={live.state()}>
-      <h1 class="unseen">{t("wall.title")}</h1>
       <Top live={live} alerts={alerting().length} page={shown().page} pages={shown().pages} />
-      <Show when={live.loaded()} fallback={<p class="waiting">{t("wall.connecting")}</p>}>
-        <Show when={alerting().length} fallback={<Calm live={live} />}>
-          <Tiles live={live} ids={shown().ids} />
+      <main>
+        <h1 class="unseen">{t("wall.title")}</h1>
+        <Show when={live.loaded()} fallback={<p class="waiting">{t("wall.connecting")}</p>}>
+          <Show when={alerting().length} fallback={<Calm live={live} />}>
+            <Tiles live={live} ids={shown().ids} />
+          </Show>
         </Show>
-      </Show>
+      </main>
     </div>
   );
 }
@@ -54,7 +56,9 @@ function Top(props: { live: Live; alerts: number; page: number; pages: number })
       <span class="stale" role="status">
         {stale()}
       </span>
-      <span class="clock">{clockTime(props.live.state() === "live" ? props.live.now() : Date.now() + 0 * props.live.silentFor())}</span>
+      <span class="clock">
+        {clockTime(props.live.state() === "live" ? props.live.now() : Date.now() + 0 * props.live.silentFor())}
+      </span>
     </header>
   );
 }
@@ -63,7 +67,9 @@ function Tiles(props: { live: Live; ids: readonly string[] }) {
   const grid = () => gridFor(props.ids.length);
   return (
     <ul class="tiles" data-columns={grid().columns} data-rows={grid().rows}>
-      <For each={props.ids}>{(id) => <Tile id={id} live={props.live} columns={grid().columns} rows={grid().rows} />}</For>
+      <For each={props.ids}>
+        {(id) => <Tile id={id} live={props.live} columns={grid().columns} rows={grid().rows} />}
+      </For>
     </ul>
   );
 }
@@ -98,7 +104,7 @@ function Tile(props: { id: string; live: Live; columns: number; rows: number }) 
     const alert = worst();
     return alert ? told("rule", alert.rule) : t("mark.proof");
   };
-  const severity = () => LEVELS[level(call() ?? { view: { proof_failures: 0 }, alerts: [] } as never)];
+  const severity = () => LEVELS[level(call() ?? ({ view: { proof_failures: 0 }, alerts: [] } as never))];
   return (
     <li class="tile" data-severity={severity()}>
       <span ref={name} class="name cut">
