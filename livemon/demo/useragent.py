@@ -19,6 +19,8 @@ from sip_bridge.transaction_server import ServerTransaction
 from sip_bridge.uri import parse_address, parse_uri
 
 SDP_TYPE: Final = ("content-type", "application/sdp")
+ANSWER: Final = {Direction.SENDONLY: Direction.RECVONLY, Direction.RECVONLY: Direction.SENDONLY}
+"""The direction that answers an offered one where it is another (RFC 3264, 6.1)."""
 
 
 class UaState(Enum):
@@ -214,7 +216,7 @@ class UserAgent:
         call.invite_tx = tx
         call.sdp_version += 1
         headers = [("contact", self._layer.contact(call.dialog.hop, call.user)), SDP_TYPE]
-        tx.respond(200, now, headers=headers, body=self._sdp(call, wanted.mirrored))
+        tx.respond(200, now, headers=headers, body=self._sdp(call, ANSWER.get(wanted, wanted)))
 
     def _invited(self, call: UaCall, response: Response, now: float) -> None:
         if response.status < 200:

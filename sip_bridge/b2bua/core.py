@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -164,7 +165,7 @@ class B2bua:
             self._refuse(tx, answer, now)
             return
         route, pinned = self._located(request.uri, answer)
-        open_call(self._table, self._layer.new_id(12), route, pinned, tx, request, now)
+        open_call(self._table, secrets.token_hex(12), route, pinned, tx, request, now)
 
     def _located(self, uri: str, route: Route) -> tuple[Route, bool]:
         """Return the route with the phone in it when `uri` names one registered through us."""
