@@ -1,7 +1,8 @@
 # The commands of this project. `make setup` needs only git, make and Python 3.11 with venv.
 SHELL := /bin/bash
 PY := .venv/bin/python
-SYSTEM_PY ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first Python that is new enough; a name that is only a launcher without a version behind it does not count.
+SYSTEM_PY ?= $(shell for name in python3 python3.13 python3.12 python3.11; do $$name -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && echo $$name && break; done || echo python3)
 
 .PHONY: help setup demo test test-deps bench soak locks clean
 
