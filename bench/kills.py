@@ -43,8 +43,6 @@ async def _measure(folder: Path) -> list[Figure]:
         await until_heard(page, AGENT_HZ, CUSTOMER_HZ)
         for name in ("node", "web", "control", "media"):
             figures += await _kill(running, page, name)
-            print('DBG', [f.line()[:150] for f in figures[-3:]], file=__import__('sys').stderr)
-            await page.screenshot(path=f'/tmp/k_{name}.png')
             await until_heard(page, AGENT_HZ, CUSTOMER_HZ, seconds=20)
             await asyncio.sleep(2)
         figures.append(await _browser_dies(running, page))

@@ -143,6 +143,8 @@ def node_environment(npm: list[str]) -> dict[str, str]:
     env = dict(os.environ)
     env["PATH"] = str(Path(npm[0]).parent) + os.pathsep + env.get("PATH", "")
     env["npm_config_update_notifier"] = "false"
+    # The tests drive the system's browser; none is fetched.
+    env["PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD"] = "1"
     return env
 
 
