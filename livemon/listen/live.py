@@ -209,6 +209,14 @@ class LiveSession:
             now_ms=now_ms,
         )
 
+    def figures(self) -> dict[str, AuditValue]:
+        """Return the seconds heard and spoken on this call, for the audit."""
+        return {"heard_s": round(self.core.heard_s, 1), "whispered_s": round(self.core.whispered_samples / 8000, 1)}
+
+    def left(self) -> dict[str, AuditValue]:
+        """Return what a hop leaves behind, for the audit."""
+        return {"left_call": self.call.id, "left_segment": self.call.segment} | self.figures()
+
     def event(self, kind: str, **more: AuditValue) -> AuditEvent:
         """Return an audit event of this session: who, whom, why, from where, and `more`."""
         return audit_event(kind, self.principal, self.call, self.remote, session=self.id, **more)

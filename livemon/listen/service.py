@@ -30,7 +30,7 @@ from livemon.listen.gate import Gate
 from livemon.listen.lean import Peer
 from livemon.listen.live import LiveSession, Transport, audit_event
 from livemon.listen.others import OthersClock
-from livemon.listen.ports import AuditPort, AuditValue, CallLookup, LiveCall, StatePort
+from livemon.listen.ports import AuditPort, CallLookup, LiveCall, StatePort
 from livemon.listen.rights import missing, obstacle
 from livemon.listen.session import Event, State
 from livemon.listen.udp import UdpPort
@@ -113,7 +113,7 @@ class ListenService:
             if request.mode == "listen":
                 live.core.speak("listen", None, self._clock())
             else:
-                await self._speak(live, request.mode, request.lease_ms)
+                await self._speak(live, request)
             self._drain(live)
             return self._state(live)
 
@@ -122,11 +122,11 @@ class ListenService:
         live = self._own(request.session, request.principal)
         async with live.lock:
             call = self._gate.find(request.call)
-            await self._gate.permit(live.principal, call, "listen", live.remote)
+            await self._permit_in(live, request.principal, call, "listen")
             live.core.speak("listen", None, self._clock())
             self._drain(live)
             record = audit_event(
-                "listen.hop", live.principal, call, live.remote, session=live.id, reason=request.reason, **_left(live)
+                "listen.hop", live.principal, call, live.remote, session=live.id, reason=request.reason, **live.left()
             )
             await self._audit.record(record)
             if live.core.state is State.CLOSED:
@@ -245,9 +245,10 @@ class ListenService:
             await asyncio.wait(self._background, timeout=3)
         await self._tasks.close()
 
-    async def _speak(self, live: LiveSession, mode: Mode, lease_ms: int | None) -> None:
+    async def _speak(self, live: LiveSession, request: ListenMode) -> None:
+        mode, lease_ms = request.mode, request.lease_ms
         call = self._gate.find(live.call.id)
-        await self._gate.permit(live.principal, call, mode, live.remote, live)
+        await self._permit_in(live, request.principal, call, mode)
         reason = obstacle(call, mode) or ("" if live.core.hearing else "not_connected")
         if reason:
             live.core.refuse(reason, self._clock())
@@ -271,8 +272,13 @@ class ListenService:
         live = self._sessions.get(session)
         if live is None or live.principal.user_id != principal.user_id:
             raise Refused("no_such_session", "There is no such session of yours.", 404)
-        live.principal = principal
         return live
+
+    async def _permit_in(self, live: LiveSession, principal: Principal, call: LiveCall, mode: Mode) -> None:
+        # Both who asks and who is known here: a request that was on its way while a right was withdrawn brings
+        # the old rights along.
+        for person in (principal, live.principal):
+            await self._gate.permit(person, call, mode, live.remote, live)
 
     def _recheck(self, live: LiveSession) -> None:
         if live.core.state in (State.CLOSED, State.WAITING):
@@ -346,7 +352,7 @@ class ListenService:
         live.detach(self._fanout)
         if live.record_open:
             live.record_open = False
-            self._later(self._gate.record(live.event("listen.stop", reason=reason, **_figures(live))), "stop")
+            self._later(self._gate.record(live.event("listen.stop", reason=reason, **live.figures())), "stop")
 
     def _end(self, live: LiveSession, reason: str) -> None:
         if self._sessions.pop(live.id, None) is None:
@@ -390,11 +396,3 @@ class ListenService:
                 self._drain(live)
                 if self._ticks % _REPORT_TICKS == 0 and live.transport is not None:
                     live.transport.send_reports()
-
-
-def _figures(live: LiveSession) -> dict[str, AuditValue]:
-    return {"heard_s": round(live.core.heard_s, 1), "whispered_s": round(live.core.whispered_samples / 8000, 1)}
-
-
-def _left(live: LiveSession) -> dict[str, AuditValue]:
-    return {"left_call": live.call.id, "left_segment": live.call.segment} | _figures(live)

@@ -191,6 +191,18 @@ async def test_a_withdrawn_right_cuts_the_audio_at_once(service: ListenService) 
     assert len(ear.got) == 1
 
 
+async def test_a_request_with_old_rights_does_not_bring_them_back(service: ListenService, calls: Calls) -> None:
+    live = await opened(service, principal(), Ear())
+    service.on_principal(PrincipalChanged("sue", principal("listen")))
+    with pytest.raises(Refused, match="no_right_whisper"):
+        await service.mode(ListenMode(principal(), live.id, "whisper"))
+    service.on_principal(PrincipalChanged("sue", principal("listen", teams=("sales",))))
+    calls.live["call-2"].team = "support"
+    with pytest.raises(Refused, match="out_of_scope"):
+        await service.hop(ListenHop(principal(), live.id, "call-2"))
+    assert "grant" not in calls.live["call-1"].bridge.kinds()
+
+
 async def test_a_private_call_cuts_every_live_listener(service: ListenService, calls: Calls) -> None:
     ears = [Ear(), Ear()]
     await opened(service, principal(user="sue"), ears[0])
