@@ -8,7 +8,6 @@ alone, SRTP) goes through untouched: the media then flows past the bridge, the c
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -155,7 +154,7 @@ class Anchor:
         opens = placement.open_ear and placement.agent is sender.other and sdp.holds(part)
         offered = remote_of(sdp, part)
         call.exchange = _Exchange(sender, True, direction, opens, sdp.media.index(part), offered)
-        out = copy.deepcopy(sdp)
+        out = sdp.copy()
         target = out.media[call.exchange.media_index]
         _reorder(target, placement.codecs)
         # The ear stays open: the agent hears (the supervisor, or nothing) while the other side does not listen.
@@ -178,7 +177,7 @@ class Anchor:
         part = sdp.media[exchange.media_index]
         answered = remote_of(sdp, part) if part.port else None
         self._settle(call, exchange, sender, part, answered)
-        out = copy.deepcopy(sdp)
+        out = sdp.copy()
         target = out.media[exchange.media_index]
         direction = _answered_direction(call.placement or Placement(), exchange, sdp, part)
         self._rewrite(call, sender.other, out, target, direction)

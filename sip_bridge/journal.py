@@ -75,7 +75,9 @@ class Journal:
         self._open()
 
     def put(self, key: str, value: Any) -> None:
-        """Keep `value`, JSON-ready data, under `key`."""
+        """Keep `value`, JSON-ready data that is not changed later, under `key`; the same value again costs nothing."""
+        if self.values.get(key) == value:
+            return
         self.values[key] = value
         self._sizes[key] = self._append(self._line(key, value))
         self._tidy()

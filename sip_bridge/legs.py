@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from sip_bridge.errors import BridgeError
@@ -141,14 +142,16 @@ class CallMedia:
         if placement is None or not self.ends:
             return []
         out: list[dict[str, Any]] = []
-        if not self.opened:
+        fresh = not self.opened
+        if fresh:
             self.opened = True
             out.extend(self._open(side, placement) for side in self.ends)
         for side, end in self.ends.items():
             command = self._set(side, learn=placement.learn[side is Side.CALLEE])
-            if command != end.told:
-                end.told = command
+            # A leg just opened has no phone yet: nothing to say. Every message wakes the media process (0.1 ms).
+            if command != end.told and not (fresh and end.remote is None):
                 out.append(command)
+            end.told = command
         return out
 
     def _open(self, side: Side, placement: Placement) -> dict[str, Any]:
@@ -213,6 +216,7 @@ def remote_of(sdp: Sdp, part: Media) -> Remote | None:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=1024)
 def _is_ip(text: str) -> bool:
     try:
         ipaddress.ip_address(text)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 MAX_BYTES: Final = 65_535
@@ -196,6 +197,14 @@ class Sdp:
         address = self.address(part)
         return not self.direction(part).receives or (address is not None and is_null(address))
 
+    def copy(self) -> Sdp:
+        """Return a description that can be changed without changing this one."""
+        media = [
+            Media(part.lines.copy(), part.kind, part.port, part.port_count, part.proto, part.formats.copy())
+            for part in self.media
+        ]
+        return Sdp(Section(self.session.lines.copy()), media)
+
     def to_bytes(self) -> bytes:
         """Return the body with CRLF line ends (RFC 8866, 5)."""
         rows = [f"{letter}={value}" for letter, value in self.session.lines]
@@ -292,7 +301,12 @@ def _address(words: list[str]) -> str | None:
     """Return the address of `IN IP4 a[/ttl]` without its TTL; host names are allowed (RFC 8866, 5.7)."""
     if len(words) != 3 or words[0].upper() != "IN" or words[1].upper() not in ("IP4", "IP6"):
         return None
-    text = words[2].partition("/")[0]
+    return _host(words[2].partition("/")[0])
+
+
+@lru_cache(maxsize=1024)
+def _host(text: str) -> str | None:
+    """Return an address in its shortest form or a host name as it is; the same few come in every body."""
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:

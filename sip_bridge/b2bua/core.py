@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -53,7 +52,7 @@ class B2bua:
         self.draining = False
         self._layer = layer
         self._router = router
-        self._registrar = registrar if registrar is not None else Registrar(layer, router)
+        self._registrar = Registrar(layer, router) if registrar is None else registrar
         self._settings = settings
         self._table = CallTable(layer, media, observer, journal)
         layer.user = self
@@ -165,7 +164,7 @@ class B2bua:
             self._refuse(tx, answer, now)
             return
         route, pinned = self._located(request.uri, answer)
-        open_call(self._table, secrets.token_hex(12), route, pinned, tx, request, now)
+        open_call(self._table, self._layer.new_id(12), route, pinned, tx, request, now)
 
     def _located(self, uri: str, route: Route) -> tuple[Route, bool]:
         """Return the route with the phone in it when `uri` names one registered through us."""

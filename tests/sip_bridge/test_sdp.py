@@ -188,3 +188,14 @@ def test_no_bytes_raise(body: bytes) -> None:
         assert isinstance(parse(sdp.to_bytes()), Sdp)
         for part in sdp.media:
             assert [part.codecs, part.ptime, part.rtcp, sdp.address(part), sdp.holds(part)]
+
+
+def test_a_copy_is_changed_alone() -> None:
+    sdp = read(BODY)
+    other = sdp.copy()
+    other.session.put("s", "other")
+    other.media[0].port = 1
+    other.media[0].formats.clear()
+    other.media[0].direction = Direction.INACTIVE
+    assert sdp.to_bytes() == BODY
+    assert other.to_bytes() != BODY

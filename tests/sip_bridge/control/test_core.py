@@ -105,7 +105,7 @@ class Stage:
 
 def test_a_call_is_told_to_media_and_to_the_node() -> None:
     stage = Stage().up()
-    assert [one["cmd"] for one in stage.commands] == ["open", "open", "set", "set", "set", "set"]
+    assert [one["cmd"] for one in stage.commands] == ["open", "open", "set", "set"]
     state = stage.state()
     assert (state["state"], state["direction"], state["trunk"]) == ("talking", "inbound", "pbx")
     assert state["identity"] == {"agent": ["sip:201@127.0.0.1", "201"], "queue": "", "customer": "+4930"}
