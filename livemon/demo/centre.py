@@ -154,14 +154,16 @@ class Centre:
         await self._world.close()
 
     async def _register(self) -> None:
-        missing = {agent.extension for agent in self._schedule.agents}
-        while missing:
-            now = asyncio.get_running_loop().time()
-            for extension in missing:
-                self._phones.agent.register(extension, DOMAIN, self._bridge, now)
-            self._phones.shell.flush()
-            await asyncio.sleep(REGISTER_AGAIN_S)
-            missing -= self._phones.agent.registered
+        loop = asyncio.get_running_loop()
+        wanted = {agent.extension for agent in self._schedule.agents}
+        again = 0.0
+        while missing := wanted - self._phones.agent.registered:
+            if loop.time() >= again:
+                again = loop.time() + REGISTER_AGAIN_S
+                for extension in missing:
+                    self._phones.agent.register(extension, DOMAIN, self._bridge, loop.time())
+                self._phones.shell.flush()
+            await asyncio.sleep(FRAME_S)
 
     async def _agent_day(self, slot: int) -> None:
         while True:

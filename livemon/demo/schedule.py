@@ -10,6 +10,9 @@ from livemon.demo.cast import AGENTS, SampleAgent, customer_number, customer_pit
 # Long enough to be seen as a change on the page, short enough that eight agents stay busy.
 PAUSE_S = (1.0, 3.0)
 RING_S = (1.0, 2.5)
+# The first calls come at once: whoever started the demo waits for them.
+FIRST_RING_S = 0.3
+FIRST_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,8 @@ class Schedule:
             script=agent.scripts[turn % len(agent.scripts)],
             customer=customer_number(slot, caller),
             customer_semitones=customer_pitch(caller, agent),
-            pause=0.15 * slot if turn == 0 else chance.uniform(*PAUSE_S),
-            ring=chance.uniform(*RING_S),
+            pause=FIRST_PAUSE_S * slot if turn == 0 else chance.uniform(*PAUSE_S),
+            ring=FIRST_RING_S if turn == 0 else chance.uniform(*RING_S),
             seed=chance.randrange(1 << 30),
         )
 
