@@ -24,8 +24,9 @@ ENV PATH=/opt/livemon/bin:$PATH PYTHONUNBUFFERED=1
 USER livemon
 WORKDIR /var/lib/livemon
 VOLUME /var/lib/livemon
-# Pages and API, and the one UDP port of all supervisors' audio. The bridge in the same image: `sip-bridge --config FILE`.
-EXPOSE 8443/tcp 8444/tcp 5004/udp
+# Pages and API; the one UDP port of all supervisors; the WebSocket for networks without UDP. The bridge is in the same
+# image: `sip-bridge --config FILE`. Behind TLS set LIVEMON_HEALTH to an address that answers without it.
+EXPOSE 8080/tcp 7878/udp 7879/tcp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-  CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(os.environ.get('LIVEMON_HEALTH', 'http://127.0.0.1:8443/healthz'), timeout=2)"]
+  CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(os.environ.get('LIVEMON_HEALTH', 'http://127.0.0.1:8080/healthz'), timeout=2)"]
 CMD ["livemon", "serve", "--config", "/etc/livemon/livemon.toml"]
