@@ -175,7 +175,7 @@ class States:
 
     @property
     def last(self) -> SessionState:
-        return self.seen[-1]
+        return self.seen[-1] if self.seen else SessionState("", "", "", "listen", "connecting")
 
 
 def principal(

@@ -102,6 +102,9 @@ class LiveSession:
         self.forwarded = False
         self.record_open = False
         self.grant_id = _new_grant_id()
+        # Remembered apart from `call`, which may be a view that changes by itself.
+        self.segment = (call.id, call.segment)
+        self.bridge = (call.bridge_name, call.bridge)
         self.mixer = OthersMixer()
         self.on_mixing: Callable[[], None] = lambda: None
         self.on_spoken: Callable[[LiveSession, bytes], None] = lambda live, samples: None
@@ -120,9 +123,11 @@ class LiveSession:
     def attach(self, call: LiveCall, fanout: Fanout) -> None:
         """Hear `call` from now on."""
         self.detach(fanout)
-        if call.segment != self.call.segment or call.id != self.call.id:
+        if (call.id, call.segment) != self.segment:
             self.grant_id = _new_grant_id()
         self.call = call
+        self.segment = (call.id, call.segment)
+        self.bridge = (call.bridge_name, call.bridge)
         for slot, media in ((AGENT, call.agent_leg), (CUSTOMER, call.customer_leg)):
             if media is not None:
                 self._taps.append((media.leg, _LegTap(self, slot, media)))
@@ -135,7 +140,7 @@ class LiveSession:
     def detach(self, fanout: Fanout) -> None:
         """Hear nothing from now on."""
         for leg, tap in self._taps:
-            fanout.remove(self.call.bridge_name, self.call.bridge, leg, tap)
+            fanout.remove(*self.bridge, leg, tap)
         self._taps = []
         fanout.unwatch(self.on_row)
         self.mixer = OthersMixer()

@@ -342,10 +342,11 @@ class ListenService:
         return ListenOpened(live.id, answer, self.fallback_url, live.ticket)
 
     def _attach_call(self, live: LiveSession, call: LiveCall) -> None:
-        grant_before = (live.grant_id, live.call.bridge)
+        grant_before, (_, bridge_before) = live.grant_id, live.bridge
         live.attach(call, self._fanout)
-        if live.core.speaking and live.grant_id != grant_before[0]:
-            grant_before[1].revoke(grant_before[0])
+        if live.core.speaking and live.grant_id != grant_before:
+            # The next renewal, 500 ms away at most, opens the new one.
+            bridge_before.revoke(grant_before)
 
     def _stop_hearing(self, live: LiveSession, reason: str) -> None:
         live.core.tick(self._clock(), live.take_forwarded())

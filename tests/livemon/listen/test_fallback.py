@@ -11,13 +11,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
-from livemon.bus.messages import ListenClose, ListenMode, ListenOpen
+from livemon.bus.messages import ListenClose, ListenMode, ListenOpen, ListenRestart
 from livemon.listen import fallback as module
 from livemon.listen import frames
-from livemon.listen.fallback import SUBPROTOCOL, FallbackServer
+from livemon.listen.fallback import SUBPROTOCOL, FallbackServer, SocketTransport
 from livemon.listen.ports import LegMedia
 from livemon.listen.service import ListenService
-from tests.listening import FLAG_DTMF, Calls, MemoryAudit, States, Wire, from_ulaw, peak_hz, principal, tone
+from livemon.listen.udp import UdpPort
+from tests.listening import FLAG_DTMF, Calls, MemoryAudit, RtcClient, States, Wire, from_ulaw, peak_hz, principal, tone
 
 pytestmark = pytest.mark.slow
 
@@ -173,3 +174,45 @@ async def test_a_slow_reader_loses_the_oldest(desk: Desk) -> None:
     assert numbers == list(range(numbers[0], numbers[0] + 25))
     assert numbers[-1] == numbers[0] + 24 >= 199
     await socket.close()
+
+
+async def test_a_session_moves_from_webrtc_to_the_fallback_and_back(calls: Calls, udp: UdpPort) -> None:
+    states, audit = States(), MemoryAudit()
+    service = ListenService(calls, audit, states, udp, fallback_url="ws://x/")
+    server = await FallbackServer.start(service, "127.0.0.1", 0, [ORIGIN])
+    first, second = RtcClient(), RtcClient()
+    opened = await service.open(ListenOpen(principal(), "call-1", await first.offer(), ""))
+    await first.accept(opened.sdp)
+    assert await first.connected()
+    await until(lambda: states.last.state == "connected")
+    socket = await connect(f"ws://127.0.0.1:{server.port}/", origin=ORIGIN, subprotocols=[SUBPROTOCOL])
+    await socket.send(json.dumps({"type": "ticket", "ticket": opened.fallback_ticket}))
+    assert "ready" in str(await socket.recv())
+    await until(lambda: states.last.transport == "websocket" and states.last.state == "connected")
+    service.on_packet(Wire(1, 440).packet(0), "b1")
+    assert (await socket.recv())[0] == frames.AUDIO
+    await until(lambda: len(udp.mux) == 0)
+    answer = await service.restart(ListenRestart(principal(), opened.session, await second.offer()))
+    await second.accept(answer.sdp)
+    assert await second.connected()
+    await until(lambda: states.last.transport == "webrtc" and states.last.state == "connected")
+    with pytest.raises(ConnectionClosed):
+        await socket.recv()
+    assert audit.kinds() == ["listen.start"]
+    for client in (first, second):
+        await client.close()
+    await service.aclose()
+    await server.close()
+
+
+async def test_a_session_that_ended_takes_no_transport(desk: Desk) -> None:
+    ticket = await desk.ticket()
+    live = desk.service.claim(ticket)
+    assert live is not None
+    await desk.service.close(ListenClose(principal(), live.id))
+    socket = await desk.dial()
+    server_side = next(iter(desk.server._server.connections))
+    desk.service.use(live, SocketTransport(server_side))
+    with pytest.raises(ConnectionClosed):
+        await socket.recv()
+    assert live.transport is None
