@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -90,11 +91,15 @@ def build(
         importer=importer,
         identity=Identity(users, passwords or Passwords(), record, utc_ms),
         feed=FeedHub(bus, utc_ms),
-        origins=Origins("https" if settings.secure else "http", settings.origins),
+        origins=Origins("https" if settings.secure else "http", settings.origins, _own_names()),
         now_ms=utc_ms,
     )
     table = (*ROUTES, *((ENTER,) if settings.links else ()), *extra_routes)
     return WebApp(web, _application(web, table), table)
+
+
+def _own_names() -> set[str]:
+    return {socket.gethostname(), socket.getfqdn()}
 
 
 def _application(web: Web, table: Sequence[Route]) -> Starlette:

@@ -13,7 +13,8 @@ from livemon.api.principals import principal_of
 from livemon.api.route import Who
 from livemon.api.tokens import digest, new_token
 from livemon.errors import Refused
-from livemon.store.users import SignIn, User, Users
+from livemon.store.records import User
+from livemon.store.users import SignIn, Users
 
 _MINUTE: Final = 60_000
 _HOUR: Final = 60 * _MINUTE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -15,11 +14,10 @@ class Origins:
     carry it. So the own host counts only as an address, as localhost, or as this machine's name.
     """
 
-    def __init__(self, scheme: str, configured: Iterable[str] = (), names: Iterable[str] | None = None) -> None:
+    def __init__(self, scheme: str, configured: Iterable[str] = (), names: Iterable[str] = ()) -> None:
         self._scheme = scheme
         self._configured = {origin.rstrip("/").lower() for origin in configured}
-        own = {socket.gethostname(), socket.getfqdn()} if names is None else set(names)
-        self._names = {"localhost"} | {name.lower() for name in own}
+        self._names = {"localhost"} | {name.lower() for name in names}
 
     def allowed(self, origin: str | None, host: str | None) -> bool:
         """Return whether a request with these headers comes from one of our own pages."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, get_args
 
 from livemon.bus.messages import Principal, Right
-from livemon.store.trail import Seen
-from livemon.store.users import EVERYTHING, User
+from livemon.store.records import EVERYTHING, Seen, User
 
 Role = Literal["agent", "supervisor", "qa", "admin", "wallboard", "client"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)

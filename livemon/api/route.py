@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from livemon.bus.messages import Principal, Right
-from livemon.store.users import SignIn, User
+from livemon.store.records import User
+from livemon.store.users import SignIn
 
 if TYPE_CHECKING:
     from livemon.api.web import Web

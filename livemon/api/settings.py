@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from livemon.bus.messages import Directory
 from livemon.config import Config, UserSettings
+from livemon.store.records import EVERYTHING
 from livemon.store.seed import SeedUser
-from livemon.store.users import EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,35 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict
 
 from sqlalchemy import insert, select
 
 from livemon.store.engine import Store
+from livemon.store.records import PastCall
 from livemon.store.tables import interactions
-
-EndCause = Literal["hung_up", "not_answered", "lost"]
-
-
-@dataclass(frozen=True, slots=True)
-class PastCall:
-    """One ended interaction; times are UTC ms. `lost`: its node went away before it ended."""
-
-    id: str
-    segments: tuple[str, ...]
-    node: str
-    bridge: str
-    trunk: str
-    direction: str
-    agent_id: str
-    team: str
-    queue: str
-    customer: str
-    started_at_ms: int
-    answered_at_ms: int | None
-    ended_at_ms: int
-    end_cause: EndCause
 
 
 class History:

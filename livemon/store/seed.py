@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from livemon.store.users import User, Users
+from livemon.store.records import User
+from livemon.store.users import Users
 
 
 class Hasher(Protocol):

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from livemon.audit.entry import GENESIS, BadLine, Entry, Head, follows, parse
 from livemon.calls.access import UNASSIGNED
 from livemon.store.engine import Store
+from livemon.store.records import Seen
 from livemon.store.tables import audit_entries, audit_heads
 
 _PAGE: Final = 1000
@@ -33,16 +34,6 @@ class Cursor:
     at_ms: int
     writer: str
     seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Whose entries a reader may see: everything, or those of these teams or queues (None: all) and their own."""
-
-    everything: bool
-    user_id: str
-    teams: tuple[str, ...] | None = ()
-    queues: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)

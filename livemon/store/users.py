@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Row, delete, func, insert, select, update
@@ -11,25 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from livemon.errors import Refused
 from livemon.store.engine import Store
+from livemon.store.records import User
 from livemon.store.tables import enter_links, sessions, user_scopes, users
-
-EVERYTHING: Final = "*"
-"""Target of a scope that holds for all teams, or all queues."""
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A person (or a screen) that signs in; `teams` and `queues` are ids, or `*`."""
-
-    id: str
-    login: str
-    name: str
-    role: str
-    disabled: bool
-    created_at_ms: int
-    teams: tuple[str, ...] = ()
-    queues: tuple[str, ...] = ()
-    password_hash: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

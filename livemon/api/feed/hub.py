@@ -18,7 +18,7 @@ from livemon.api.tickets import Tickets
 from livemon.bus.messages import Mode, NodeHealth, NodeUpdate, Principal, PrincipalChanged, SessionState
 from livemon.bus.port import Bus, Message, Subscription
 from livemon.errors import BusError
-from livemon.store.interactions import PastCall
+from livemon.store.records import PastCall
 from sip_bridge.tasks import Tasks
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from livemon.bus.messages import AlertView, CallFigures, CallView, NodeHealth, NodeUpdate, PartyName, Spurt
-from livemon.store.interactions import EndCause, PastCall
+from livemon.store.records import EndCause, PastCall
 
 STALE_AFTER: Final = 2.5
 """Seconds without a word from a node; it speaks every second, and pages must know within 3 s of the last word."""

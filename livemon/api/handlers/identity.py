@@ -9,7 +9,7 @@ from livemon.api.models import Login, Me, Setup, Ticket
 from livemon.api.route import Ask, Reply, Who
 from livemon.api.web import Web
 from livemon.bus.messages import PrincipalChanged
-from livemon.store.users import EVERYTHING, User
+from livemon.store.records import EVERYTHING, User
 
 
 async def login(ask: Ask) -> Reply:

@@ -9,7 +9,7 @@ from livemon.api.principals import principal_of
 from livemon.api.route import Ask, Reply
 from livemon.bus.messages import PrincipalChanged
 from livemon.errors import Refused
-from livemon.store.users import User
+from livemon.store.records import User
 
 
 async def users(ask: Ask) -> Reply:

@@ -11,7 +11,8 @@ from livemon.api.identity import LIFETIME, PER_ADDRESS, PER_USER, TOUCH_MS, WIND
 from livemon.api.passwords import Passwords
 from livemon.errors import Refused
 from livemon.store.engine import Store
-from livemon.store.users import User, Users
+from livemon.store.records import User
+from livemon.store.users import Users
 from tests.web_site import FAST, PASSWORD
 
 

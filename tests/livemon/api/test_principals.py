@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from livemon.api.principals import RIGHTS, ROLES, principal_of, seen_by
-from livemon.store.users import User
+from livemon.store.records import User
 
 SUE = User("u1", "sue", "Sue", "supervisor", False, 0, teams=("blue",), queues=("sales",))
 

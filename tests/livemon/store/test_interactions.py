@@ -3,7 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from livemon.store.engine import Store
-from livemon.store.interactions import History, PastCall
+from livemon.store.interactions import History
+from livemon.store.records import PastCall
 
 CALL = PastCall(
     "i1", ("s1", "s2"), "node-0", "b1", "pbx", "inbound", "a1", "blue", "sales", "+49", 100, 110, 200, "hung_up"

@@ -7,7 +7,8 @@ import pytest
 
 from livemon.audit.entry import GENESIS, Entry, Head, compose
 from livemon.store.engine import Store
-from livemon.store.trail import Cursor, Filter, Seen, TrailStore
+from livemon.store.records import Seen
+from livemon.store.trail import Cursor, Filter, TrailStore
 
 ALL = Seen(True, "root")
 

@@ -6,7 +6,8 @@ import pytest
 
 from livemon.errors import Refused
 from livemon.store.engine import Store
-from livemon.store.users import SignIn, User, Users
+from livemon.store.records import User
+from livemon.store.users import SignIn, Users
 
 ANNA = User("u1", "anna", "Anna", "supervisor", False, 100, teams=("blue",), queues=("*",), password_hash="h")
 SIGN_IN = SignIn("hash", "u1", 1000, 1000, 500, 5000, "127.0.0.1")

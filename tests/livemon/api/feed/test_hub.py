@@ -10,7 +10,7 @@ from livemon.api.feed.hub import FeedHub
 from livemon.api.feed.outlet import Outlet
 from livemon.bus.memory import MemoryHub
 from livemon.bus.messages import NodeUpdate, Principal, PrincipalChanged, SessionState
-from livemon.store.interactions import PastCall
+from livemon.store.records import PastCall
 from tests.live_calls import NOW_MS, SUPERVISOR, Page, call, health, update
 from tests.web_site import Site, until
 
