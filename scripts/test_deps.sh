@@ -2,12 +2,14 @@
 # The peers that the tests talk to. As root or with CI=true they are installed, their services not started;
 # otherwise one line says how.
 set -u
-packages="sip-tester baresip kamailio redis-server chromium firefox-esr iproute2"
+packages="sip-tester baresip kamailio redis-server chromium firefox-esr iproute2 postgresql"
 commands="sipp baresip kamailio redis-server chromium firefox-esr ip"
 missing=""
 for command in $commands; do
     PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null || missing="$missing $command"
 done
+# Debian keeps the server's programs off the path, one folder a version.
+compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing="$missing postgresql"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ] && ! { [ "${CI:-}" = true ] && command -v sudo >/dev/null; }; then
     echo "test-deps: missing:$missing. To run every test: sudo apt-get install --no-install-recommends $packages"

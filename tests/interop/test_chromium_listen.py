@@ -13,13 +13,13 @@ import psutil
 import pytest
 from playwright.async_api import Page
 
-from tests.listen_page import CHROMIUM, Site, chromium, match, page_of, site, voice
+from tests.listen_page import Site, chromium, match, page_of, site, voice
 from tests.listening import from_ulaw, open_descriptors
 
 pytestmark = [
     pytest.mark.interop,
     pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="NOT RUN: apt-get install chromium"),
+    pytest.mark.needs("chromium"),
 ]
 
 

@@ -7,15 +7,12 @@ Its sound is judged by recordings of the elements (MediaRecorder): without a sou
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.bidi import FIREFOX
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "10.77.0.1"
@@ -28,8 +25,8 @@ NAMESPACE = (
 pytestmark = [
     pytest.mark.interop,
     pytest.mark.slow,
-    pytest.mark.skipif(not FIREFOX.exists(), reason="NOT RUN: apt-get install firefox-esr"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="NOT RUN: a network namespace needs root"),
+    # root: the browser runs in a network namespace of its own.
+    pytest.mark.needs("firefox-esr", "ip", root=True),
 ]
 
 

@@ -18,7 +18,7 @@ from livemon.demo.track import RATE, Samples
 from tests.browser import chromium, levels, page_of, until_heard, write_wav
 from tests.stack import AGENT_HZ, CUSTOMER_HZ, dominant_hz, matched, stack
 
-pytestmark = [pytest.mark.interop, pytest.mark.slow]
+pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.needs("chromium")]
 
 # Two seconds of a sweep in the telephone band, then silence: the microphone plays it over and over.
 SWEEP_S, PAUSE_S = 1.0, 0.5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
 import wave
 from collections.abc import AsyncIterator, Iterator
@@ -19,9 +18,7 @@ from tests.softphone import Softphone
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.interop,
-    pytest.mark.skipif(
-        not (shutil.which("kamailio") and shutil.which("baresip")), reason="apt install kamailio baresip"
-    ),
+    pytest.mark.needs("kamailio", "baresip"),
 ]
 
 PBX, BRIDGE, METRICS, PHONE, CUSTOMER = 23400, 23401, 23402, 23410, 23420

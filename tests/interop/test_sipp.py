@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
@@ -45,7 +44,7 @@ async def answered(port: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.interop
-@pytest.mark.skipif(shutil.which("sipp") is None, reason="needs: apt-get install sip-tester")
+@pytest.mark.needs("sipp")
 @pytest.mark.parametrize("loss", [0, 5])
 async def test_no_call_fails(loss: int) -> None:
     bridge, callee = free_port(), free_port()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from tests.softphone import Softphone
 pytestmark = [pytest.mark.slow, pytest.mark.interop]
 
 SIP, METRICS, UAC, UAS = 23501, 23502, 23510, 23520
-needs_sipp = pytest.mark.skipif(not shutil.which("sipp"), reason="apt install sip-tester")
+needs_sipp = pytest.mark.needs("sipp")
 
 
 @pytest.fixture

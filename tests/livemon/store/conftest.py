@@ -12,11 +12,7 @@ from pathlib import Path
 import pytest
 
 from livemon.store.engine import Store
-
-
-def _program(name: str) -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return found[-1] if found else None
+from tests.peers import find, need
 
 
 def _as_nobody(*command: str | Path) -> list[str]:
@@ -27,9 +23,8 @@ def _as_nobody(*command: str | Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    initdb, server = _program("initdb"), _program("postgres")
-    if initdb is None or server is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    need("initdb", "postgres")
+    initdb, server = str(find("initdb")), str(find("postgres"))
     folder = Path(tempfile.mkdtemp(prefix="livemon-pg-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
