@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,10 @@ async def test_a_database_that_is_away_is_not_ready(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/no/such/folder/a.db")
     assert not await store.ready()
     await store.close()
+    # aiosqlite's thread of a connection that failed still has a word to say to this loop.
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join)
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql://h/d"])
