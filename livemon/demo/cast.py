@@ -43,8 +43,8 @@ def customer_number(slot: int, which: int) -> str:
 
 def customer_pitch(number: int, agent: SampleAgent) -> float:
     """Return a customer's pitch in semitones: at least two away from the agent's, so that they tell apart."""
-    for offset in (3.0, -3.0, 2.0, -2.0):
-        pitch = agent.semitones + (offset if number % 2 else -offset)
-        if -4.0 <= pitch <= 4.0:
-            return pitch
-    raise AssertionError("one of the offsets always fits between -4 and 4")
+    sign = 1.0 if number % 2 else -1.0
+    # One of these always fits between -4 and 4, where a voice still sounds like one.
+    pitches = [agent.semitones + sign * offset for offset in (3.0, -3.0, 2.0, -2.0)]
+    fitting = [pitch for pitch in pitches if -4.0 <= pitch <= 4.0]
+    return fitting[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +65,8 @@ def lay_out(script: Script, render: Render, seed: int) -> Conversation:
                     cues.append(Cue(last, "hold"))
                     end = last = last + round(line.seconds * RATE)
                     cues.append(Cue(last, "resume"))
+                case _:
+                    assert_never(line)
     noise = np.random.default_rng(seed)
     tracks = {who: _room(noise, last) for who in ("agent", "customer")}
     for who, start, samples in placed:

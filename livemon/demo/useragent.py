@@ -195,9 +195,8 @@ class UserAgent:
         self._observer.on_incoming(call, now)
 
     def _cancelled(self, call: UaCall, now: float) -> None:
-        if call.state is UaState.RINGING:
-            self._respond(call, 487, now)
-            self._end(call, now)
+        self._respond(call, 487, now)
+        self._end(call, now)
 
     def _in_dialog(self, call: UaCall, tx: ServerTransaction, request: Request, now: float) -> None:
         if request.method == "BYE":
@@ -264,10 +263,9 @@ class UserAgent:
         call.invite_tx.respond(status, now, headers=headers, body=body, to_tag=call.dialog.local_tag)
 
     def _end(self, call: UaCall, now: float) -> None:
-        if call.state is not UaState.ENDED:
-            call.state = UaState.ENDED
-            self._calls.pop((call.dialog.call_id, call.dialog.local_tag), None)
-            self._observer.on_ended(call, now)
+        call.state = UaState.ENDED
+        del self._calls[call.dialog.call_id, call.dialog.local_tag]
+        self._observer.on_ended(call, now)
 
     def _take_sdp(self, call: UaCall, body: bytes) -> Direction:
         """Note where the other side listens; return the direction it wrote."""

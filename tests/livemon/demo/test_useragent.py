@@ -160,6 +160,63 @@ def test_a_phone_registers() -> None:
     assert pair.agents[THERE].bindings["201"] == ("sip:201@127.0.0.1:5071", HERE)
 
 
+def test_a_registrar_that_refuses_leaves_the_phone_unregistered() -> None:
+    pair = Pair()
+    pair.lost = lambda data: data.startswith(b"REGISTER")
+    pair.agents[HERE].register("201", "there", THERE, pair.now)
+    pair.run(40.0)  # 408 of the own transaction after 32 s
+    assert pair.agents[HERE].registered == set()
+
+
+def test_what_does_not_fit_the_state_of_a_call_does_nothing() -> None:
+    pair = Pair()
+    mine = pair.agents[HERE].call("201", "Ada", "sip:202@there", "here", THERE, 4000, pair.now)
+    pair.run()
+    theirs = pair.notes[THERE].told[-1][1]
+    sent: list[bytes] = []
+
+    def noted(data: bytes) -> bool:
+        sent.append(data)
+        return False
+
+    pair.lost = noted
+    pair.agents[THERE].hold(theirs, True, pair.now)
+    pair.agents[HERE].ring(mine, pair.now)
+    pair.run()
+    assert (theirs.holding, sent) == (False, [])
+    pair.agents[THERE].hang_up(theirs, pair.now)
+    pair.run()
+    sent.clear()
+    pair.agents[HERE].hang_up(mine, pair.now)
+    pair.run()
+    assert sent == [] and pair.notes[HERE].words == ["ended"]
+
+
+def test_an_ack_of_no_call_is_nothing() -> None:
+    pair = Pair()
+    mine, theirs = pair.call()
+    ack = mine.dialog.request("ACK", "<sip:x@127.0.0.1>", cseq=1)
+    pair.agents[THERE].hang_up(theirs, pair.now)
+    pair.run()
+    pair.agents[THERE].on_ack(ack, pair.now)
+    assert pair.notes[THERE].words == ["incoming", "up", "ended"]
+
+
+@pytest.mark.parametrize("body", [b"", b"v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\nt=0 0\r\n", None])
+def test_a_body_without_an_address_leaves_the_call_without_a_place_to_send_to(body: bytes | None) -> None:
+    pair = Pair()
+    mine = pair.agents[HERE].call("201", "Ada", "sip:202@there", "here", THERE, 0, pair.now)
+    (outgoing,) = pair.layers[HERE].drain()
+    head, _, offered = outgoing.data.partition(b"\r\n\r\n")
+    # None: the offer as it is, with port 0, which refuses the stream (RFC 3264, 6).
+    text = offered if body is None else body
+    lines = [line for line in head.split(b"\r\n") if not line.lower().startswith((b"content-length", b"l:"))]
+    head = b"\r\n".join([*lines, b"Content-Length: %d" % len(text)])
+    pair.layers[THERE].receive(head + b"\r\n\r\n" + text, HERE, pair.now)
+    theirs = pair.notes[THERE].told[-1][1]
+    assert theirs.remote_rtp is None and mine.state is UaState.CALLING
+
+
 @pytest.mark.parametrize(
     ("start", "status"),
     [
