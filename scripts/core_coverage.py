@@ -1,10 +1,11 @@
-"""Hold every core module to 100 % branch coverage from its own test file, and report the shells' coverage.
+"""Hold every core module to 100 % branch coverage from its own test file, and report the coverage of everything.
 
 The cores are the source modules of the contract "cores" in pyproject.toml: one list for both rules.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 import tomllib
 from pathlib import Path
@@ -21,7 +22,10 @@ def cores() -> list[str]:
 
 
 def gaps(module: str, data: coverage.Coverage) -> list[str]:
-    """Return the lines and branches of `module` that its own test file does not reach."""
+    """Return the lines and branches of `module` that its own test file does not reach.
+
+    A module of declarations alone has no test file (see scripts/mirror.py) and needs none: importing reaches it whole.
+    """
     path = ROOT / (module.replace(".", "/") + ".py")
     own = path.relative_to(ROOT)
     test = f"tests/{own.with_name(f'test_{own.name}')}"
@@ -34,15 +38,14 @@ def gaps(module: str, data: coverage.Coverage) -> list[str]:
 
 
 def main() -> int:
-    """Print each core's gaps and the total of everything else; return the exit status."""
+    """Print each core's gaps and the total of everything; return the exit status."""
     data = coverage.Coverage(config_file=str(ROOT / "pyproject.toml"))
-    data.combine(strict=False)
-    data.load()
+    data.combine(strict=True)
     missing = [gap for module in cores() for gap in gaps(module, data)]
     data.get_data().set_query_contexts(None)
-    total = data.report(file=Path("/dev/null").open("w"), skip_empty=True)  # noqa: SIM115
+    total = data.report(file=io.StringIO(), skip_empty=True)
     print(f"coverage of everything: {total:.0f} %; cores: {len(cores())}, gaps: {len(missing)}")
-    print("\n".join(missing[:60]))
+    print("\n".join(missing))
     return 1 if missing else 0
 
 

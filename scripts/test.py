@@ -18,7 +18,10 @@ from scripts.setup import WEB, node_environment, system_node, wheel_node
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
-PEERS = "sudo apt-get install --no-install-recommends sip-tester baresip kamailio redis-server chromium firefox-esr"
+PEERS = (
+    "sudo apt-get install --no-install-recommends sip-tester baresip kamailio redis-server chromium firefox-esr "
+    "iproute2 postgresql"
+)
 CI = os.environ.get("CI") == "true"
 
 
@@ -47,13 +50,20 @@ def groups() -> list[Group]:
         Group("imports", ((str(BIN / "lint-imports"),),)),
         Group("mirror", (python("scripts/mirror.py"),)),
         Group("audit", (python("scripts/audit.py"),)),
-        Group("unit", ((*pytest, "tests", "-m", "not interop"), python("scripts/core_coverage.py"))),
+        Group(
+            "unit",
+            (
+                python("-m", "coverage", "erase"),
+                (*pytest, "tests", "-m", "not interop"),
+                python("scripts/core_coverage.py"),
+            ),
+        ),
         Group("pages", ((*npm, "run", "--silent", "check"),), cwd=WEB),
         Group("pages-e2e", ((*npm, "run", "--silent", "e2e"),), ("chromium",), WEB),
         Group(
             "interop",
             (python("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", "-m", "interop"),),
-            ("sipp", "baresip", "kamailio", "chromium", "firefox-esr"),
+            ("sipp", "baresip", "kamailio", "chromium", "firefox-esr", "ip"),
         ),
     ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import msgspec
 
 from livemon.node.port import LinkPort
@@ -113,3 +115,5 @@ class BridgeLine:
                     self.talk.rows(frame.rows)
                 case TapLost(start_us, end_us):
                     self.talk.tap_lost(None, start_us, end_us)
+                case _:
+                    assert_never(item)

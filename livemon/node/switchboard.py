@@ -7,6 +7,7 @@ node's monotonic clock, `now_ms` is UTC.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import assert_never
 
 import msgspec
 
@@ -98,6 +99,8 @@ class Switchboard:
                 self.lines[bridge].dropped_by_bridge += frames
             case Hello():
                 pass  # a link says it once, and says it through `attached`
+            case _:
+                assert_never(message)
         self._settle(now_ms)
 
     def frame(self, bridge: str, frame: TapFrame, local_us: int) -> None:
@@ -216,6 +219,8 @@ class Switchboard:
                 self._tell(view.id)
             case CallGone(bridge, call):
                 self._gone(bridge, call, now_ms)
+            case _:
+                assert_never(event)
 
     def _gone(self, bridge: str, call: str, now_ms: int) -> None:
         for alert in self._alerts.forget(call, now_ms):

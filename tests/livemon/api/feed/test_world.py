@@ -25,6 +25,18 @@ def test_nothing_new_is_no_batch() -> None:
     assert world.flush() is None
 
 
+def test_an_urgent_flush_leaves_figures_and_spurts_for_the_next_second() -> None:
+    world = started()
+    world.flush()
+    spurt = Spurt("c1", "agent", 0, 500, True)
+    world.feed(update(2, figures=(figures(),), spurts=(spurt,), alerts=(alert(),)), 1.0)
+    urgent = world.flush(urgent=True)
+    assert urgent is not None and [view.id for view in urgent.alerts] == ["x1"]
+    assert (urgent.figures, urgent.spurts) == ((), ())
+    later = flushed(world)
+    assert (later.figures, later.spurts, later.alerts) == (("c1",), (spurt,), ())
+
+
 def test_a_node_that_is_met_in_the_middle_is_asked_for_everything() -> None:
     world = World()
     world.feed(update(7, calls=(call(),)), 0.0)
