@@ -203,3 +203,10 @@ def test_damaged_or_old_records_are_left_out(change: dict[str, Any]) -> None:
     assert dump is not None
     assert stage().registrar.restore({**dump, **change}, 100.0) is None
     assert stage().registrar.restore({}, 100.0) is None
+
+
+def test_a_request_inside_a_subscription_nobody_has_is_481() -> None:
+    play = stage()
+    play.caller.send(play.ask("NOTIFY", 1, "Event: dialog", to_tag="x"))
+    assert play.caller.statuses("NOTIFY") == [481]
+    assert play.callee.inbox == []

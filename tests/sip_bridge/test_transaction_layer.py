@@ -181,3 +181,39 @@ def test_a_transport_that_breaks_twice_is_told_once() -> None:
         layer.send_request(Request("INFO", "sip:c@d", [("cseq", "1 INFO")]), hop, on_response, 0.0)
     layer.broken(hop, 0.0)
     assert told == [503, 503]
+
+
+def test_a_response_reaches_its_request_and_timers_forget_both_sides() -> None:
+    layer, _ = made()
+    told: list[int] = []
+    layer.send_request(
+        Request(
+            "INFO", "sip:c@d", [("from", "<sip:a@b>;tag=1"), ("to", "<sip:c@d>"), ("call-id", "x"), ("cseq", "1 INFO")]
+        ),
+        SOURCE,
+        lambda response, now: told.append(response.status),
+        0.0,
+    )
+    (sent,) = layer.drain()
+    head = sent.data.replace(b"INFO sip:c@d SIP/2.0", b"SIP/2.0 200 OK", 1)
+    layer.receive(head, SOURCE, 0.1)
+    layer.receive(ask(), SOURCE, 0.2)
+    (tx,) = layer.servers.values()
+    tx.respond(200, 0.2)
+    assert (told, len(layer.clients)) == ([200], 1)
+    while (due := layer.due()) is not None:
+        layer.tick(due)
+    assert (layer.clients, layer.servers, told) == ({}, {}, [200])
+
+
+def test_a_cancel_reaches_an_open_invite_and_an_answered_one_not() -> None:
+    layer, _ = made()
+    told: list[float] = []
+    layer.receive(ask("INVITE"), SOURCE, 0.0)
+    (invite,) = layer.servers.values()
+    invite.on_cancel = lambda cancel, now: told.append(now)
+    layer.receive(ask("CANCEL"), SOURCE, 1.0)
+    assert (told, responses(layer)[-1][1]) == ([1.0], 200)
+    invite.respond(487, 1.0)
+    layer.receive(ask("CANCEL", extra="X: again\r\n").replace(b"CSeq: 1 C", b"CSeq: 1 C"), SOURCE, 1.1)
+    assert told == [1.0]

@@ -1,4 +1,4 @@
-from sip_bridge.transaction_timers import COMPACT_AT, TimerQueue
+from sip_bridge.transaction_timers import COMPACT_AT, GRAIN, TimerQueue
 
 
 def test_timers_fire_in_order_and_once() -> None:
@@ -41,3 +41,24 @@ def test_a_fired_timer_can_be_cancelled_without_effect() -> None:
     queue.tick(0.0)
     timer.cancel()
     assert len(queue) == 0
+
+
+def test_a_cancelled_timer_wakes_nobody() -> None:
+    queue = TimerQueue()
+    first = queue.arm(1.0, lambda now: None)
+    last = queue.arm(2.0, lambda now: None)
+    first.cancel()
+    assert queue.due() == 2.0
+    last.cancel()
+    assert (queue.due(), queue.stored) == (None, 0)
+
+
+def test_coarse_timers_fall_due_together_and_never_early() -> None:
+    queue = TimerQueue()
+    fired: list[float] = []
+    for wanted in (10.01, 10.02, 10.03):
+        queue.arm_coarse(wanted, fired.append)
+    due = queue.due()
+    assert due is not None and 10.03 <= due <= 10.01 + GRAIN
+    queue.tick(due)
+    assert fired == [due] * 3

@@ -116,3 +116,9 @@ def test_legs_of_several_codecs_in_one_step() -> None:
     assert legs.levels.last[legs.row_of[1]] < -60
     # A-law 0x80 is the sample 5504 of 32768.
     assert legs.levels.last[legs.row_of[2]] == pytest.approx(-15.5, abs=0.1)
+
+
+def test_a_leg_that_may_not_be_heard_never_speaks() -> None:
+    legs = bank(7)
+    legs.audible[legs.row_of[7]] = False
+    assert play(legs, packets(7, talk(3, [(1.0, 2.0)], 1), START), 3.0) == []

@@ -81,3 +81,12 @@ def test_a_recalled_call_goes_on_and_what_was_missed_is_tap_loss() -> None:
     assert running(again, 6000) == (2500, "tap_lost")
     again.begun(1, 7000)
     assert running(again, 8000) == (7000, "hold")
+
+
+def test_the_first_packet_of_a_leg_ends_its_lack_of_packets() -> None:
+    call = Call("c")
+    call.signal("answered", 0, "")
+    call.timeline.state.causes.begin("no_packets", 0, "1")
+    assert running(call, 400) == (0, "no_packets")
+    call.begun(1, 500)
+    assert running(call, 900) == (500, "unexplained")

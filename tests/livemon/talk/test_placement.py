@@ -266,3 +266,16 @@ def test_a_key_beside_a_jump_of_another_leg() -> None:
     assert placement.jumps == 1
     assert placement.loss(0) == (1, 0)
     assert placement.loss(1) == (2, 0)
+
+
+def test_two_codecs_in_one_batch_keep_to_their_own_rows() -> None:
+    placement = Placement(2)
+    octets = bytes(range(160))
+    first, second = packets(1, octets, START)[0], packets(2, octets, START)[0]
+    placement.clock.step(START + STEP, STEP)
+    placement.write(Batch(np.array([0, 1]), np.array([codec.PCMU, codec.PCMA]), [first, second]))
+    now = START + DELAY_US + 2 * STEP
+    frames, present, _ = placement.read(placement.due(now))
+    assert present.all()
+    assert frames[0].tobytes() == codec.decode(codec.PCMU, octets).tobytes()
+    assert frames[1].tobytes() == codec.decode(codec.PCMA, octets).tobytes()

@@ -136,3 +136,28 @@ def test_a_bridge_without_registrar_makes_its_own() -> None:
     stage = Stage()
     B2bua(stage.layer, stage.router, stage.media, stage.observer)
     assert status(stage, stage.ask("OPTIONS", 1)) == 200
+
+
+def test_requests_that_are_no_calls_go_to_the_registrar() -> None:
+    stage = Stage()
+    stage.caller.send(stage.ask("MESSAGE", 1))
+    assert stage.callee.request("MESSAGE").call_id == "c1"
+    phone = Hop("udp", "8.8.8.8", 4444)
+    data = {
+        "token": "0123456789abcdef", "aor": "sip:a@b", "contact": "sip:p@192.168.1.2", "hop": ["udp", "8.8.8.8", 4444],
+        "expires_at": 1e9,
+    }  # fmt: skip
+    assert stage.registrar.restore(data, stage.now)
+    stage.callee.hop = phone
+    uri = "sip:0123456789abcdef@127.0.0.1:5070"
+    stage.caller.send(stage.ask("NOTIFY", 1, "Event: dialog", to_tag="subscriber", uri=uri))
+    assert stage.callee.request("NOTIFY").uri == "sip:p@192.168.1.2"
+    assert not stage.b2bua.calls
+
+
+def test_an_ack_of_no_call_goes_nowhere_and_dialogs_are_counted() -> None:
+    stage = Stage()
+    stage.caller.send(stage.ask("ACK", 1, to_tag="nobody"))
+    assert (stage.callee.inbox, stage.caller.inbox, stage.b2bua.dialogs) == ([], [], 0)
+    stage.talk()
+    assert stage.b2bua.dialogs == 2

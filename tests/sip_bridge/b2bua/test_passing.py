@@ -88,3 +88,11 @@ def test_a_prack_names_the_invite_of_its_own_leg() -> None:
 def test_replaces_among_the_headers_of_a_uri() -> None:
     assert replaces_in("A=b&replaces=x%3By") == "x;y"
     assert replaces_in("A=b") == ""
+
+
+def test_a_pickup_names_the_dialog_as_its_target_knows_it() -> None:
+    stage = Stage()
+    tag = stage.talk()
+    stage.invite(f"Replaces: c1;to-tag={tag};from-tag=at", call_id="c2")
+    first, second = stage.callee.requests("INVITE")
+    assert second.get("replaces") == f"{first.call_id};to-tag=bt;from-tag={first.from_tag}"

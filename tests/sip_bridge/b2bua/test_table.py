@@ -1,4 +1,6 @@
-from sip_bridge.b2bua.table import LINGER
+from sip_bridge.b2bua.call import Call
+from sip_bridge.b2bua.table import LINGER, CallTable
+from sip_bridge.hooks import Route
 from tests.sip_stage import Stage
 
 
@@ -30,3 +32,15 @@ def test_early_only_survives_translation() -> None:
     stage.invite(f"Replaces: c1;to-tag={tag};from-tag=at;early-only", call_id="c2")
     first, second = stage.callee.requests("INVITE")
     assert second.get("replaces") == f"{first.call_id};to-tag=bt;from-tag={first.from_tag};early-only"
+
+
+def test_a_call_is_kept_once_it_is_confirmed_and_not_while_it_rings() -> None:
+    stage = Stage()
+    kept: list[str] = []
+    table = CallTable(stage.layer, stage.media, stage.observer, lambda key, dump, now: kept.append(key))
+    table.note(Call("k", Route(stage.callee.hop, "sip:x", "in", "out"), stage.callee.hop), stage.now)
+    assert kept == []
+    stage.ring()
+    assert stage.journal == {}
+    stage.callee.answer(stage.callee.request("INVITE"), 200, tag="bt")
+    assert list(stage.journal) == [stage.key]

@@ -274,3 +274,23 @@ def test_a_reinvite_refused_after_the_call_has_ended_changes_nothing() -> None:
     stage.callee.answer(stage.callee.request("INVITE"), 487)
     assert stage.media.refusals == []
     assert stage.caller.statuses("INVITE").count(487) == 1
+
+
+def test_a_call_that_is_over_takes_nothing_but_a_bye() -> None:
+    stage = Stage()
+    tag = stage.talk()
+    stage.caller.send(stage.ask("BYE", 2, to_tag=tag))
+    stage.caller.send(stage.ask("INFO", 3, to_tag=tag))
+    assert stage.caller.statuses("INFO") == [481]
+    assert stage.callee.requests("INFO") == []
+
+
+def test_a_reinvite_that_is_answered_after_the_end_is_acknowledged() -> None:
+    stage = Stage()
+    tag = stage.talk()
+    stage.caller.send(stage.ask("INVITE", 2, to_tag=tag, body=HOLD))
+    again = stage.callee.request("INVITE")
+    stage.caller.send(stage.ask("BYE", 3, to_tag=tag))
+    stage.callee.answer(again, 200, body=SDP_B)
+    assert stage.callee.request("ACK").cseq.number == again.cseq.number
+    assert stage.caller.statuses("INVITE")[-1] == 487

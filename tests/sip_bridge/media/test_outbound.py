@@ -296,3 +296,22 @@ def test_a_barge_over_packets_is_one_interval() -> None:
     out.rest(play.now)
     assert [event["open"] for event in play.events("origin")] == [True, False]
     assert out.barging is None
+
+
+@pytest.mark.parametrize("leg", [AGENT, CUSTOMER])
+def test_nothing_is_made_up_while_nobody_speaks(leg: int) -> None:
+    play = Play()
+    out = play.relay.lines[leg].out
+    due = [out.generate(play.now + at * 20_000_000) for at in range(50)]
+    assert not any(due)
+    assert (play.ear(leg), out.generated) == ([], 0)
+
+
+def test_a_carrier_long_after_the_last_word_passes_untouched() -> None:
+    play = Play()
+    assert len(speak(play, 1, carrier=True)) == 1
+    play.now += 1_000_000_000
+    payload = play.customer.noise()
+    [sent] = play.feed(CUSTOMER, play.customer.packet(payload))
+    assert sent.rtp.payload == payload
+    assert not play.relay.lines[AGENT].out.mixer.active

@@ -4,6 +4,8 @@ import pytest
 
 from sip_bridge.link import wire
 from sip_bridge.media import rtcp
+from sip_bridge.media.grants import BargeAudio
+from sip_bridge.media.outbound import CustomerOutbound
 from tests.relay_play import AGENT, AGENT_PORT, CUSTOMER, CUSTOMER_PORT, G711, PHONES, STRANGER, Play
 
 
@@ -271,3 +273,28 @@ def test_a_record_that_cannot_be_used_gives_its_port_back() -> None:
     assert [event["open"] for event in after.events("origin")] == [False]
     after.do("open", leg=AGENT, port=AGENT_PORT, role="agent", peer=CUSTOMER)
     assert after.events("error") == []
+
+
+def test_a_stream_that_outlives_its_leg_tells_its_interval_and_keeps_nothing() -> None:
+    play = Play()
+    out = play.relay.lines[CUSTOMER].out
+    assert isinstance(out, CustomerOutbound)
+    play.do("close", leg=CUSTOMER)
+    memory = bytes(play.memory)
+    out.speak(BargeAudio(7, AGENT, CUSTOMER, b"\x00\x20" * 160), play.now)
+    play.feed(AGENT, play.agent.packet())
+    sent = [out.generate(play.now + at * 20_000_000) for at in range(10)]
+    assert any(sent) and [event["open"] for event in play.events("origin")] == [True]
+    assert bytes(play.memory) == memory
+
+
+def test_a_leak_on_purpose_leaks_nothing_when_nobody_speaks() -> None:
+    play = Play(leak_whisper=True)
+    play.grant(1)
+    play.whisper(b"\x00\x20" * 160)
+    play.feed(CUSTOMER, play.customer.packet())
+    play.now += 1_000_000_000
+    payload = play.agent.noise()
+    [sent] = play.feed(AGENT, play.agent.packet(payload))
+    assert sent.rtp.payload == payload
+    assert play.events("proof") == []

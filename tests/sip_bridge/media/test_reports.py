@@ -135,3 +135,14 @@ def test_rtcp_on_the_rtp_port_is_read() -> None:
     assert play.relay.lines[AGENT].reporter.taken == 1
     assert play.ear(CUSTOMER) == []
     assert play.now % MS == 0
+
+
+def test_a_phone_that_never_sent_is_told_of_nothing_received() -> None:
+    play = Play()
+    sent: list[Sent] = []
+    for _ in range(500):
+        play.feed(CUSTOMER, play.customer.packet())
+        sent += play.wait(20)
+    first = reports(sent)[0]
+    assert first.sender is not None
+    assert first.blocks == ()

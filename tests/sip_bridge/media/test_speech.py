@@ -4,6 +4,7 @@ import pytest
 
 from sip_bridge.link import wire
 from sip_bridge.media.commands import Gain
+from sip_bridge.media.grants import Ask, Mode
 from tests.relay_play import AGENT, CUSTOMER, G711, Play
 
 LOUD = b"\x00\x20" * 160
@@ -185,3 +186,32 @@ def test_a_failed_proof_refuses_whatever_is_asked_later() -> None:
     play.relay.lines[AGENT].proof_failed = True
     play.grant(1)
     assert states(play) == [("refused", "proof_failed")]
+
+
+def test_a_grant_outlives_a_change_that_leaves_it_allowed() -> None:
+    play = Play()
+    play.grant(1)
+    play.set(AGENT)
+    play.set(CUSTOMER)
+    assert states(play) == [("open", "")]
+    assert agent_hears(play)
+
+
+def test_no_grant_whatever_makes_an_agents_leg_a_customers() -> None:
+    play = Play(open_call=False)
+    for leg, port in ((AGENT, 22000), (CUSTOMER, 22002)):
+        play.do("open", leg=leg, port=port, role="agent", peer=3 - leg)
+        play.set(leg)
+    speech = play.relay.speech
+    speech.grants.ask(Ask(7, AGENT, CUSTOMER, Mode.BARGE, 1, 2000), "", play.now)
+    play.whisper(LOUD)
+    assert (speech.refused, speech.speaking) == (0, {AGENT})
+    assert not play.relay.lines[CUSTOMER].out.mixer.active
+
+
+def test_a_gain_for_a_leg_that_is_gone_waits_for_the_next_grant() -> None:
+    play = Play()
+    speech = play.relay.speech
+    speech.grants.ask(Ask(7, 99, CUSTOMER, Mode.BARGE, 1, 2000), "", play.now)
+    play.do("gain", session=7, whisper_db=-6.0, duck_db=-12.0)
+    assert play.events("error") == []
