@@ -30,6 +30,9 @@ STEADY_S = 10.0
 """A child that lived this long is thought sound: its next death is a first one again."""
 RETELL_S = 3.0
 """A control that crashed while draining is told again after this long: by then it has started and listens."""
+ORDERLY_S = 0.5
+"""Pause before a control that ended orderly is started again: it ends so when it was told to, and whoever tells every
+process of the bridge tells the keeper too, whose own signal is then only milliseconds behind."""
 END_GRACE_S = 2.0
 """How long a child may take to end before it is killed."""
 
@@ -75,19 +78,24 @@ class Child:
         self._started = 0.0
         self.due: float | None = 0.0
         """When to start it; None while it runs or must not be started."""
+        self.ended = False
+        """Whether it has ended orderly and has not been started again."""
 
     def step(self, now: float) -> int | None:
         """Start the child when it is due; return the exit code if it has just died."""
         if self.due is not None and now >= self.due:
-            self.due = None
+            self.due, self.ended = None, False
             self._started = now
             self.process = self._start()
         code = self.process.poll() if self.process is not None else None
         if code is None:
             return None
-        self.process = None
-        self.due = now + self._backoff.died(now - self._started)
-        log.error("%s died with %d, starting it again in %.1f s", self.name, code, self.due - now)
+        self.process, self.ended = None, code == 0
+        self.due = now + max(self._backoff.died(now - self._started), 0.0 if code else ORDERLY_S)
+        if code:
+            log.error("%s died with %d, starting it again in %.1f s", self.name, code, self.due - now)
+        else:
+            log.info("%s has ended", self.name)
         return code
 
     def signal(self, number: int) -> None:
@@ -137,7 +145,7 @@ class Keeper:
             now = time.monotonic()
             self.media.step(now)
             code = self.control.step(now)
-            if deadline is not None and (code == 0 or now >= deadline):
+            if deadline is not None and (self.control.ended or now >= deadline):
                 break
             select.select([reading], [], [], self._wait(now, deadline))
             numbers = _read(reading)

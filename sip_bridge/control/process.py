@@ -146,6 +146,8 @@ class ControlProcess:
             return
         self._b2bua.draining = True
         log.info("draining", extra={"calls": len(self._b2bua.calls)})
+        if not self._b2bua.calls:
+            self._stopping.set()
 
     async def _farewell(self) -> None:
         for call in list(self._b2bua.calls):
