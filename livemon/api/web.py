@@ -19,6 +19,7 @@ from livemon.api.settings import WebSettings
 from livemon.audit.journal import Journal
 from livemon.bus.port import Bus
 from livemon.errors import BusError, BusTimeout, Refused, RemoteError
+from livemon.reasons import status
 from livemon.store.directory import DirectoryStore
 from livemon.store.engine import Store
 from livemon.store.interactions import History
@@ -32,19 +33,6 @@ T = TypeVar("T")
 
 SETUP_TOKEN: Final = "setup-token"
 """File in the data directory that holds the token for the first admin, while there is none."""
-
-# What a node's stable error ids mean in HTTP; any other is a conflict with the state of the call.
-_STATUS = {
-    "no_right": 403,
-    "not_in_scope": 404,
-    "no_such_call": 404,
-    "no_such_session": 404,
-    "no_such_target": 503,
-    "audit_unavailable": 503,
-    "busy": 503,
-    "bad_sdp": 422,
-    "too_many_sessions": 429,
-}
 
 
 def utc_ms() -> int:
@@ -83,7 +71,7 @@ class Web:
         try:
             body = await self.bus.request(f"node.{node}", method, msgspec.msgpack.encode(message), timeout)
         except RemoteError as error:
-            raise Refused(error.id, error.text, _STATUS.get(error.id, 409)) from error
+            raise Refused(error.id, error.text, status(error.id)) from error
         except BusTimeout as error:
             raise Refused("node_silent", f"{node} did not answer in time", 504) from error
         except BusError as error:

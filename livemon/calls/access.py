@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from livemon.bus.messages import Principal, Right
+from livemon.reasons import NO_RIGHT, NOT_IN_SCOPE
 
 UNASSIGNED = "unassigned"
 """The agent id of an interaction whose agent is not in the directory."""
@@ -32,15 +33,15 @@ def allowed(principal: Principal, right: Right, call: Scoped) -> str:
     `teams` and `queues` None mean all of them; when both are limited, one match is enough.
     """
     if right not in principal.rights:
-        return "no_right"
-    return "" if in_scope(principal, call) else "not_in_scope"
+        return NO_RIGHT
+    return "" if in_scope(principal, call) else NOT_IN_SCOPE
 
 
 def in_scope(principal: Principal, call: Scoped) -> bool:
     """Return whether `call` is one of those `principal` answers for."""
     if principal.all_calls:
         return True
-    if call.agent_id == UNASSIGNED:
+    if call.agent_id in ("", UNASSIGNED):
         return False
     if principal.teams is None and principal.queues is None:
         return True

@@ -242,7 +242,9 @@ class CallBook:
         assert segment is not None, "held without a segment"
         bridge = self._bridges[call.bridge]
         lines = len(self._lines.get(self._agent_key(segment), ()))
-        refused = refusals(segment, bridge.attached, lines)
+        # After a `hello` a segment is there again once it has been announced again, not before.
+        there = bridge.attached and segment.id not in bridge.unnamed
+        refused = refusals(segment, there, lines)
         since = bridge.epoch_ms(segment.state_since_ns)
         if call.view is not None and call.view.state == segment.state and call.view.segment == segment.id:
             # An anchor that moved a little must not make every view of the node look changed.

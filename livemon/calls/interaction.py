@@ -10,6 +10,7 @@ from livemon.calls.access import UNASSIGNED
 from livemon.calls.directory import AgentIndex
 from livemon.calls.mask import mask_number
 from livemon.calls.signals import Before
+from livemon.reasons import BRIDGE_AWAY
 from livemon.tap.messages import Leg, Segment
 
 _ROLE_ORDER = {"primary": 3, "conference": 2, "internal": 1, "consult": 0}
@@ -89,7 +90,7 @@ def refusals(segment: Segment, attached: bool, lines: int) -> dict[str, str]:
         # The other line is another customer: what the agent hears there could be passed on by the phone's own mixer.
         refused |= dict.fromkeys(("whisper", "barge"), "agent_has_two_lines")
     if not attached:
-        refused |= dict.fromkeys(segment.capabilities, "bridge_away")
+        refused |= dict.fromkeys(segment.capabilities, BRIDGE_AWAY)
     if segment.state == "ended":
         refused |= dict.fromkeys(segment.capabilities, "call_ended")
     return refused

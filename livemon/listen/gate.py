@@ -11,6 +11,7 @@ from livemon.errors import Refused
 from livemon.listen.live import LiveSession, audit_event
 from livemon.listen.ports import AuditEvent, AuditPort, CallLookup, LiveCall
 from livemon.listen.rights import missing, obstacle
+from livemon.reasons import status
 
 log = logging.getLogger(__name__)
 
@@ -40,16 +41,16 @@ class Gate:
         reason = missing(principal, call, mode)
         if reason:
             await self._denied(principal, call, mode, remote, live, reason)
-            raise Refused(reason, "Your role does not allow that for this call.", 403)
+            raise Refused(reason, "Your role does not allow that for this call.", status(reason))
         reason = obstacle(call, "listen")
         if reason:
-            raise Refused(reason, "This call cannot be listened to now.", 409)
+            raise Refused(reason, "This call cannot be listened to now.", status(reason))
 
     def still(self, principal: Principal, call: LiveCall) -> None:
         """Refuse if listening was permitted a moment ago and is not any more."""
         reason = missing(principal, call, "listen") or obstacle(call, "listen")
         if reason:
-            raise Refused(reason, "Not allowed any more.", 403)
+            raise Refused(reason, "Not allowed any more.", status(reason))
 
     async def record(self, event: AuditEvent) -> None:
         """Write a record that no sample waits for; a failure is logged, since nothing can be taken back."""

@@ -197,9 +197,9 @@ class LiveSession:
             self.on_spoken(self, samples)
 
     def state(self, now: float, now_ms: int) -> SessionState:
-        """Return the state as pages see it; a session that waits for a hop is still connected."""
+        """Return the state as pages see it; one that waits for a hop or its bridge is still connected."""
         core = self.core
-        shown = State.CONNECTED if core.state is State.WAITING else core.state
+        shown = State.CONNECTED if core.state in (State.WAITING, State.SUSPENDED) else core.state
         return SessionState(
             session=self.id,
             user_id=self.principal.user_id,

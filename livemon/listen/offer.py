@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from livemon.errors import Refused
 from livemon.listen.rtp import STATIC
+from livemon.reasons import status
 
 SLOTS: Final = ("agent", "customer", "others")
 PREFERENCE: Final = ("PCMU", "PCMA", "G722", "OPUS")
@@ -75,6 +77,14 @@ class Local:
     port: int
     cname: str
     ssrcs: Sequence[int]
+
+
+def understood(text: str) -> Offer:
+    """Read an offer; raises Refused when it cannot be answered."""
+    offer = parse(text)
+    if isinstance(offer, BadOffer):
+        raise Refused("bad_sdp", f"The offer cannot be answered: {offer.reason}.", status("bad_sdp"))
+    return offer
 
 
 def parse(text: str) -> Offer | BadOffer:

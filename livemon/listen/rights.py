@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from livemon.bus.messages import Mode, Principal
+from livemon.calls.access import allowed
 from livemon.listen.ports import LiveCall
-
-UNASSIGNED: Final = "unassigned"
-
-
-def in_scope(principal: Principal, call: LiveCall) -> bool:
-    """Return whether `call` is within the principal's scope; only `all_calls` reaches unassigned ones."""
-    if principal.all_calls:
-        return True
-    if call.agent_id in ("", UNASSIGNED):
-        return False
-    teams, queues = principal.teams, principal.queues
-    return (teams is None or call.team in teams) and (queues is None or call.queue in queues)
 
 
 def missing(principal: Principal, call: LiveCall, mode: Mode) -> str:
@@ -25,12 +12,7 @@ def missing(principal: Principal, call: LiveCall, mode: Mode) -> str:
 
     Whoever speaks also hears, so every mode needs `listen`.
     """
-    if not in_scope(principal, call):
-        return "out_of_scope"
-    for right in ("listen", mode):
-        if right not in principal.rights:
-            return f"no_right_{right}"
-    return ""
+    return allowed(principal, "listen", call) or allowed(principal, mode, call)
 
 
 def obstacle(call: LiveCall, mode: Mode) -> str:

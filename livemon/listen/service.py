@@ -35,6 +35,7 @@ from livemon.listen.rights import missing, obstacle
 from livemon.listen.session import Event, State
 from livemon.listen.udp import UdpPort
 from livemon.listen.uplink import Piece
+from livemon.reasons import BRIDGE_AWAY
 from sip_bridge.link.wire import TapPacket, TapRow
 from sip_bridge.tasks import Tasks
 
@@ -43,6 +44,7 @@ MAX_SESSIONS: Final = 400
 JOINS: Final = 4
 """Handshakes at once: each takes 7 to 9 ms of CPU in pieces, so that ticks of running audio stay below 20 ms late."""
 TICK_S: Final = 0.1
+_CLAIMABLE: Final = (State.CONNECTING, State.CONNECTED, State.SUSPENDED)
 _REPORT_TICKS: Final = 50
 """Sender reports every 5 s (RFC 3550, 6.2: the recommended minimum)."""
 
@@ -51,7 +53,7 @@ class ListenService:
     """All monitoring sessions of one node.
 
     The node calls `on_packet` and `on_row` for what the tap delivers, `on_call` when a call changes or ends,
-    `on_principal` when somebody's rights change, `on_grant_state` and `on_bridge_attached` for the link.
+    `on_principal` when somebody's rights change and `on_grant_state` for the link.
     """
 
     def __init__(
@@ -164,7 +166,7 @@ class ListenService:
         for live in self._sessions.values():
             if live.ticket and secrets.compare_digest(live.ticket.encode(), ticket.encode()):
                 live.ticket = ""
-                return live if live.core.state in (State.CONNECTING, State.CONNECTED) else None
+                return live if live.core.state in _CLAIMABLE else None
         return None
 
     def use(self, live: LiveSession, transport: Transport) -> None:
@@ -176,8 +178,7 @@ class ListenService:
         if before is not None:
             live.core.happen(Event.TRANSPORT_CHANGES, self._clock())
             self._tasks.start(before.close(), f"close {live.id}")
-        live.core.happen(Event.TRANSPORT_UP, self._clock())
-        self._drain(live)
+        self._transport_up(live)
 
     def on_transport_closed(self, live: LiveSession, transport: Transport, reason: str) -> None:
         """End the session whose browser is gone; one that has not connected yet may still take the fallback."""
@@ -213,27 +214,18 @@ class ListenService:
                 live.core.refuse(reason or "refused_by_bridge", self._clock())
                 self._drain(live)
 
-    def on_bridge_attached(self, bridge_name: str) -> None:
-        """Tell a bridge that came back which legs are heard; grants follow with the next renewal."""
-        legs = self._fanout.legs(bridge_name)
-        for live in self._sessions.values():
-            if legs and live.call.bridge_name == bridge_name:
-                live.call.bridge.listen(legs, True)
-                return
+    def states(self) -> tuple[SessionState, ...]:
+        """Return the state of every open session."""
+        return tuple(self._state(live) for live in self._sessions.values())
 
-    def listeners(self, call_id: str) -> tuple[int, tuple[Mode, ...]]:
-        """Return how many sessions hear `call_id`, and their modes."""
-        modes = [s.core.mode for s in self._sessions.values() if s.call.id == call_id and s.core.hearing]
-        return len(modes), tuple(sorted(set(modes)))
+    def heard(self) -> dict[str, float]:
+        """Return the seconds heard so far by session, for the record of those that die with this process."""
+        return {live.id: round(live.core.heard_s, 1) for live in self._sessions.values()}
 
     def counters(self) -> dict[str, float]:
         """Return figures for `/metrics`."""
-        figures: dict[str, float] = {"listen_sessions": len(self._sessions)}
-        if self._udp is not None:
-            seen = self._udp.mux.counters
-            figures |= {"listen_datagrams": seen.datagrams, "listen_sent": seen.sent, "listen_checks": seen.checks}
-            figures |= {f"listen_refused_{reason}": float(count) for reason, count in seen.refused.items()}
-        return figures
+        through = self._udp.figures() if self._udp is not None else {}
+        return {"listen_sessions": len(self._sessions)} | through
 
     async def aclose(self) -> None:
         """Close every session, with its audit record."""
@@ -288,8 +280,13 @@ class ListenService:
             self._call_ended(live)
             return
         reason = missing(live.principal, call, "listen") or obstacle(call, "listen")
-        if reason:
+        if reason and reason != BRIDGE_AWAY:
             self._end(live, reason)
+            return
+        if (reason == BRIDGE_AWAY) != (live.core.refused == BRIDGE_AWAY):
+            live.core.happen(Event.BRIDGE_AWAY if reason else Event.BRIDGE_BACK, self._clock())
+            self._drain(live)
+        if reason:
             return
         reason = missing(live.principal, call, live.core.mode) or obstacle(call, live.core.mode)
         if reason:
@@ -306,12 +303,9 @@ class ListenService:
             self._end(live, "call_ended")
 
     def _offer(self, text: str) -> sdp.Offer:
-        offer = sdp.parse(text)
-        if isinstance(offer, sdp.BadOffer):
-            raise Refused("bad_sdp", f"The offer cannot be answered: {offer.reason}.", 400)
         if self._udp is None:
             raise Refused("no_webrtc", "This node has no media port; use the fallback.", 503)
-        return offer
+        return sdp.understood(text)
 
     def _attach_peer(self, live: LiveSession, offer: sdp.Offer) -> str:
         assert self._udp is not None
@@ -330,12 +324,19 @@ class ListenService:
     async def _connect(self, live: LiveSession, peer: Peer) -> None:
         if await peer.connect(self._joins) and live.core.state is not State.CLOSED:
             if live.transport is peer:
-                live.core.happen(Event.TRANSPORT_UP, self._clock())
-                self._drain(live)
+                self._transport_up(live)
             else:
                 self.use(live, peer)
         else:
             await peer.close()
+
+    def _transport_up(self, live: LiveSession) -> None:
+        live.core.happen(Event.TRANSPORT_UP, self._clock())
+        if live.core.refused == BRIDGE_AWAY:
+            # The bridge left while the browser was connecting, and may have come back since.
+            live.core.happen(Event.BRIDGE_AWAY, self._clock())
+            self._recheck(live)
+        self._drain(live)
 
     def _opened(self, live: LiveSession, answer: str) -> ListenOpened:
         live.ticket = secrets.token_urlsafe(24) if self.fallback_url else ""

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final
 
 from livemon.bus.messages import Mode
+from livemon.reasons import BRIDGE_AWAY
 
 GRANT_TTL_MS: Final = 2000
 """Life time of a grant on the bridge's own clock: the most a dead node can leave an open ear."""
@@ -21,6 +22,8 @@ CONNECT_S: Final = 20.0
 """A browser that has neither connected by ICE (it gives up after 15 s) nor by the fallback is gone."""
 WAIT_S: Final = 60.0
 """How long a session whose call has ended stays open for a hop to the next call."""
+AWAY_S: Final = 60.0
+"""How long a session waits for the bridge of its call: as long as the node keeps the calls of a bridge that is away."""
 SPEAKING_EVERY_S: Final = 0.1
 """States are published 10 times a second while the supervisor speaks."""
 ROW_FRESH_S: Final = 0.3
@@ -35,6 +38,8 @@ class State(Enum):
     CONNECTED = "connected"
     WAITING = "waiting"
     """Connected, its call has ended, open for a hop."""
+    SUSPENDED = "suspended"
+    """Connected, but the bridge of its call is away: nothing is heard and nothing may be said until it is back."""
     CLOSED = "closed"
 
 
@@ -44,6 +49,8 @@ class Event(Enum):
     TRANSPORT_UP = "transport_up"
     TRANSPORT_CHANGES = "transport_changes"
     CALL_ENDED = "call_ended"
+    BRIDGE_AWAY = "bridge_away"
+    BRIDGE_BACK = "bridge_back"
     HOPPED = "hopped"
     CLOSED = "closed"
 
@@ -53,10 +60,13 @@ TABLE: Final[Mapping[tuple[State, Event], State]] = {
     (State.CONNECTING, Event.TRANSPORT_CHANGES): State.CONNECTING,
     (State.CONNECTING, Event.CALL_ENDED): State.CLOSED,
     (State.CONNECTING, Event.HOPPED): State.CONNECTING,
+    (State.CONNECTING, Event.BRIDGE_AWAY): State.CONNECTING,
+    (State.CONNECTING, Event.BRIDGE_BACK): State.CONNECTING,
     (State.CONNECTING, Event.CLOSED): State.CLOSED,
     (State.CONNECTED, Event.TRANSPORT_UP): State.CONNECTED,
     (State.CONNECTED, Event.TRANSPORT_CHANGES): State.CONNECTING,
     (State.CONNECTED, Event.CALL_ENDED): State.WAITING,
+    (State.CONNECTED, Event.BRIDGE_AWAY): State.SUSPENDED,
     (State.CONNECTED, Event.HOPPED): State.CONNECTED,
     (State.CONNECTED, Event.CLOSED): State.CLOSED,
     (State.WAITING, Event.TRANSPORT_UP): State.WAITING,
@@ -64,9 +74,24 @@ TABLE: Final[Mapping[tuple[State, Event], State]] = {
     (State.WAITING, Event.CALL_ENDED): State.WAITING,
     (State.WAITING, Event.HOPPED): State.CONNECTED,
     (State.WAITING, Event.CLOSED): State.CLOSED,
+    (State.SUSPENDED, Event.TRANSPORT_UP): State.SUSPENDED,
+    (State.SUSPENDED, Event.TRANSPORT_CHANGES): State.CONNECTING,
+    (State.SUSPENDED, Event.CALL_ENDED): State.WAITING,
+    (State.SUSPENDED, Event.BRIDGE_AWAY): State.SUSPENDED,
+    (State.SUSPENDED, Event.BRIDGE_BACK): State.CONNECTED,
+    (State.SUSPENDED, Event.HOPPED): State.CONNECTED,
+    (State.SUSPENDED, Event.CLOSED): State.CLOSED,
     (State.CLOSED, Event.CLOSED): State.CLOSED,
     (State.CLOSED, Event.CALL_ENDED): State.CLOSED,
 }
+
+
+_LIMITS: Final[Mapping[State, tuple[float, str]]] = {
+    State.CONNECTING: (CONNECT_S, "not_connected"),
+    State.WAITING: (WAIT_S, "call_ended"),
+    State.SUSPENDED: (AWAY_S, BRIDGE_AWAY),
+}
+"""Seconds a session may stay in a state, and the reason it is closed for after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +177,10 @@ class Session:
             self._new_call(now)
         elif event is Event.CALL_ENDED:
             self.refused = "call_ended"
+        elif event is Event.BRIDGE_AWAY:
+            self.refused = BRIDGE_AWAY
+        elif event is Event.BRIDGE_BACK:
+            self.refused = ""
         elif event is Event.CLOSED:
             self.refused = reason
         if after is not self.state:
@@ -162,7 +191,8 @@ class Session:
     def speak(self, mode: Mode, lease_s: float | None, now: float) -> None:
         """Put `mode` in force, or renew its lease; None keeps it until it is changed."""
         if mode == "listen":
-            self.refused = ""
+            if self.state is not State.SUSPENDED:
+                self.refused = ""
             self._fall_to_listen(now, "key_up")
             return
         assert self.state is State.CONNECTED, f"speak in {self.state.name}"
@@ -177,7 +207,8 @@ class Session:
 
     def refuse(self, reason: str, now: float) -> None:
         """Fall back to listening because of `reason`, which the page shows."""
-        self.refused = reason
+        if self.state is not State.SUSPENDED:
+            self.refused = reason
         self._fall_to_listen(now, reason)
         self.outputs.append(Publish())
 
@@ -195,8 +226,7 @@ class Session:
             if now - self._published_at >= SPEAKING_EVERY_S:
                 self._published_at = now
                 self.outputs.append(Publish())
-        limit = {State.CONNECTING: (CONNECT_S, "not_connected"), State.WAITING: (WAIT_S, "call_ended")}
-        seconds, reason = limit.get(self.state, (float("inf"), ""))
+        seconds, reason = _LIMITS.get(self.state, (float("inf"), ""))
         if now - self._since >= seconds:
             self.outputs.append(Close(reason))
 

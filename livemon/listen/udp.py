@@ -61,6 +61,13 @@ class UdpPort:
         self.mux.counters.sent += 1
         return True
 
+    def figures(self) -> dict[str, float]:
+        """Return what went through, for `/metrics`."""
+        seen = self.mux.counters
+        figures: dict[str, float] = {"listen_datagrams": seen.datagrams, "listen_sent": seen.sent}
+        figures["listen_checks"] = seen.checks
+        return figures | {f"listen_refused_{reason}": float(count) for reason, count in seen.refused.items()}
+
     def close(self) -> None:
         """Close the socket; agents that are still open hear nothing more."""
         self._timer.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from livemon.bus.messages import Mode, Principal
-from livemon.listen.rights import in_scope, missing, obstacle
+from livemon.listen.rights import missing, obstacle
 from tests.listening import FakeCall, principal
 
 
@@ -20,7 +20,9 @@ def who(teams: tuple[str, ...] | None, queues: tuple[str, ...] | None, all_calls
         (who(("sales",), None), "anna", True),
         (who(("other",), None), "anna", False),
         (who(None, ("q1",)), "anna", True),
-        (who(("sales",), ("q2",)), "anna", False),
+        (who(("sales",), ("q2",)), "anna", True),
+        (who(("other",), ("q1",)), "anna", True),
+        (who(("other",), ("q2",)), "anna", False),
         (who((), None), "anna", False),
         (who(None, None), "unassigned", False),
         (who(None, None), "", False),
@@ -28,15 +30,15 @@ def who(teams: tuple[str, ...] | None, queues: tuple[str, ...] | None, all_calls
     ],
 )
 def test_scope(person: Principal, agent: str, expected: bool) -> None:
-    assert in_scope(person, FakeCall(agent_id=agent)) is expected
+    assert missing(person, FakeCall(agent_id=agent), "listen") == ("" if expected else "not_in_scope")
 
 
 @pytest.mark.parametrize(
     ("rights", "mode", "expected"),
     [
         (("listen",), "listen", ""),
-        (("listen",), "whisper", "no_right_whisper"),
-        (("whisper",), "whisper", "no_right_listen"),
+        (("listen",), "whisper", "no_right"),
+        (("whisper",), "whisper", "no_right"),
         (("listen", "barge"), "barge", ""),
     ],
 )
@@ -44,8 +46,9 @@ def test_rights(rights: tuple[str, ...], mode: Mode, expected: str) -> None:
     assert missing(principal(*rights), FakeCall(), mode) == expected
 
 
-def test_scope_comes_before_rights() -> None:
-    assert missing(principal(teams=()), FakeCall(), "listen") == "out_of_scope"
+def test_rights_come_before_scope() -> None:
+    assert missing(principal(teams=()), FakeCall(), "listen") == "not_in_scope"
+    assert missing(principal("view", teams=()), FakeCall(), "listen") == "no_right"
 
 
 def test_the_call_has_the_last_word() -> None:
