@@ -193,6 +193,8 @@ class NodeUpdate(msgspec.Struct, frozen=True):
     figures: tuple[CallFigures, ...] = ()
     spurts: tuple[Spurt, ...] = ()
     alerts: tuple[AlertView, ...] = ()
+    sessions: tuple[SessionState, ...] = ()
+    """Of a complete state: every open listening session; one that is not named has died with an earlier process."""
 
 
 class NodeHealth(msgspec.Struct, frozen=True):

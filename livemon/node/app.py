@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,6 +51,11 @@ JUDGE_EVERY = 5
 MAX_FAILED_STEPS = 50
 """Steps in a row that may fail before the process gives up and is restarted: one second."""
 
+SETTLE_S = 4.0
+"""Seconds a restarted node waits for the bridges it knew before it says what calls there are: they dial every 0.1 to
+2 s, and a state without their calls would end the listening of everybody."""
+_SETTLED_ONLY = ("snapshot", "listen.open")
+
 Answer = Callable[[bytes], Awaitable[Any]]
 Request = TypeVar("Request")
 
@@ -74,6 +79,7 @@ class Node:
         self._audit = NodeAudit(journal, self._publish_audit)
         self.board = Switchboard(self.name, config.directory(0), self._audit)
         self._checkpoint = config.server.data_dir / f"{self.name}.checkpoint"
+        self._settled = asyncio.Event()
         self._listen: ListenService | None = None
         self._udp: UdpPort | None = None
         self._fallback: FallbackServer | None = None
@@ -84,6 +90,7 @@ class Node:
         if kept is not None:
             log.info("continuing with %d calls of a node that stopped", len(kept.calls))
             self.board.recall(kept)
+        self._settle_when_due()
         settings = self._config.node
         try:
             self._udp = UdpPort.bind(settings.rtc_host, settings.rtc_port, settings.advertise)
@@ -104,6 +111,8 @@ class Node:
             ("principal", self._follow_principals()),
         ):
             self._tasks.start(loop, name).add_done_callback(self._loop_ended)
+        self._tasks.start(self._close_lost(kept.heard if kept is not None else {}), "lost")
+        self._tasks.start(self._say_all(), "settled")
 
     async def _open_fallback(self, listen: ListenService) -> FallbackServer:
         config = self._config
@@ -131,7 +140,7 @@ class Node:
             await self._fallback.close()
         if self._udp is not None:
             self._udp.close()
-        await asyncio.to_thread(checkpoint.write, self._checkpoint, self.board.keep(utc_ms()))
+        await asyncio.to_thread(checkpoint.write, self._checkpoint, self._keep(utc_ms()))
         await self._links.close()
         await self._audit.close()
 
@@ -154,6 +163,8 @@ class Node:
         """Take in a message of a link that is still the bridge's own."""
         if self.board.current(link.bridge) is link:
             self.board.message(link.bridge, message, monotonic_us(), utc_ms())
+            if not self.board.awaited:
+                self._settled.set()
 
     def frame(self, link: Link, frame: TapFrame) -> None:
         """Take in a tap frame of a link that is still the bridge's own."""
@@ -164,6 +175,24 @@ class Node:
         """Take note that a link has ended."""
         log.info("a link of bridge %s ended", link.bridge)
         self.board.detached(link.bridge, link, monotonic_us(), utc_ms())
+
+    # After a start.
+
+    def _settle_when_due(self) -> None:
+        if self.board.awaited:
+            asyncio.get_running_loop().call_later(SETTLE_S, self._settled.set)
+        else:
+            self._settled.set()
+
+    async def _say_all(self) -> None:
+        """Tell the complete state as soon as it is known: pages learn at once which sessions are gone."""
+        await self._settled.wait()
+        self._publish_update(self._whole())
+
+    async def _close_lost(self, heard: Mapping[str, float]) -> None:
+        lost = await self._audit.close_lost(heard)
+        if lost:
+            log.warning("%d listening sessions ended with the process before this one", lost)
 
     # Loops.
 
@@ -203,7 +232,7 @@ class Node:
             self._publish_update(self.board.second(now_ms))
             self._publish(f"node.{self.name}", self._health(now_ms))
             try:
-                await asyncio.to_thread(checkpoint.write, self._checkpoint, self.board.keep(now_ms))
+                await asyncio.to_thread(checkpoint.write, self._checkpoint, self._keep(now_ms))
             except OSError as error:
                 log.error("the checkpoint cannot be written: %s", error)
 
@@ -231,6 +260,8 @@ class Node:
     # The bus.
 
     async def _answer(self, method: str, body: bytes) -> bytes:
+        if method in _SETTLED_ONLY:
+            await self._settled.wait()
         answer = self._methods().get(method)
         if answer is None:
             raise Refused("no_such_method", f"a node does not know {method}", 404)
@@ -252,7 +283,15 @@ class Node:
         }
 
     async def _snapshot(self, body: bytes) -> NodeUpdate:
-        return self.board.snapshot(utc_ms())
+        return self._whole()
+
+    def _whole(self) -> NodeUpdate:
+        sessions = self._listen.states() if self._listen is not None else ()
+        return msgspec.structs.replace(self.board.snapshot(utc_ms()), sessions=sessions)
+
+    def _keep(self, now_ms: int) -> checkpoint.Checkpoint:
+        heard = self._listen.heard() if self._listen is not None else {}
+        return msgspec.structs.replace(self.board.keep(now_ms), heard=heard)
 
     def _publish_update(self, update: NodeUpdate) -> None:
         self._publish(f"calls.{self.name}", update)

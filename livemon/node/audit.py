@@ -10,10 +10,12 @@ from functools import partial
 from typing import Any
 
 from livemon.audit.journal import Journal
+from livemon.audit.orphans import LOST, Orphans
 from livemon.bus.messages import AuditEntries, AuditPull
 from livemon.errors import Refused
 from livemon.listen.ports import AuditEvent
 from livemon.node.ports import Fact
+from livemon.reasons import NODE_LOST
 from sip_bridge.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,25 @@ class NodeAudit:
             log.error("audit fact %s is lost: the disk does not keep up", kind)
             return
         self._tasks.start(self._note(kind, dict(fields)), kind)
+
+    async def close_lost(self, heard: Mapping[str, float]) -> int:
+        """Close the records of sessions that died with an earlier life of this node; return how many.
+
+        `heard` is what the checkpoint last knew of the seconds heard; of others they are unknown.
+        """
+        loop = asyncio.get_running_loop()
+        orphans, last = Orphans(), 0
+        # What this life writes comes after the head of now and is not looked at.
+        until = self._journal.head.seq
+        while last < until:
+            lines = await loop.run_in_executor(self._thread, self._journal.lines_after, last, min(until - last, 2000))
+            if not lines:
+                break
+            orphans.feed(lines)
+            last += len(lines)
+        for session, fields in orphans.left.items():
+            await self._note(LOST, {**fields, "reason": NODE_LOST, "heard_s": heard.get(session)})
+        return len(orphans.left)
 
     async def pull(self, request: AuditPull) -> AuditEntries:
         """Return journal lines for the import."""

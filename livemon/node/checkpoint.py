@@ -26,6 +26,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     saved_ms: int
     lines: tuple[KeptLine, ...]
     calls: tuple[KeptCall, ...]
+    heard: dict[str, float] = {}
+    """Seconds heard so far by listening session."""
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:

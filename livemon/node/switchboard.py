@@ -51,6 +51,8 @@ class Switchboard:
         self._sessions: dict[str, tuple[str, Mode]] = {}
         self._links: dict[str, Sender] = {}
         self._settling = False
+        self.awaited: set[str] = set()
+        """Bridges an earlier life of this node knew, which have not named their calls yet."""
 
     # Links.
 
@@ -85,6 +87,7 @@ class Switchboard:
                 self.book.announce(bridge, message, now)
             case Announced():
                 self.book.announced(bridge, now)
+                self.awaited.discard(bridge)
             case Anchor(mono_ns, utc_ms):
                 self.book.anchor(bridge, mono_ns, utc_ms, now)
                 self.lines[bridge].anchored(mono_ns, local_us)
@@ -185,6 +188,7 @@ class Switchboard:
         for one in kept.lines:
             self._take(BridgeLine.recall(one))
         self.book.recall(list(kept.calls))
+        self.awaited = {line.bridge for line in kept.lines} | {call.bridge for call in kept.calls}
 
     # Inside.
 

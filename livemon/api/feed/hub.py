@@ -18,7 +18,8 @@ from livemon.api.tickets import Tickets
 from livemon.bus.messages import Mode, NodeHealth, NodeUpdate, Principal, PrincipalChanged, SessionState
 from livemon.bus.port import Bus, Message, Subscription
 from livemon.errors import BusError
-from livemon.store.records import PastCall
+from livemon.reasons import NODE_LOST
+from livemon.store.interactions import PastCall
 from sip_bridge.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -193,6 +194,8 @@ class FeedHub:
 
     def _take(self, update: NodeUpdate) -> None:
         self.world.feed(update, asyncio.get_running_loop().time())
+        if update.full:
+            self._compare_sessions(update)
         self._ask_snapshots()
         if self.world.urgent:
             self.flush(urgent=True)
@@ -209,6 +212,28 @@ class FeedHub:
         elif state.session in self.sessions or len(self.sessions) < MAX_SESSIONS:
             self.sessions[state.session] = Held(node, state)
         self._tell(state)
+
+    def _compare_sessions(self, update: NodeUpdate) -> None:
+        """Take over a node's open sessions; those it does not name died with the process that held them."""
+        named = {state.session: state for state in update.sessions}
+        for session, held in list(self.sessions.items()):
+            if held.node == update.node and session not in named:
+                self._lost(held)
+        for session, state in named.items():
+            if session not in self.sessions and len(self.sessions) < MAX_SESSIONS:
+                self.sessions[session] = Held(update.node, state)
+
+    def _lost(self, held: Held) -> None:
+        del self.sessions[held.state.session]
+        self._tell(msgspec.structs.replace(held.state, state="closed", mode="listen", refused=NODE_LOST))
+
+    def _tick_world(self, now: float) -> None:
+        before = set(self.world.nodes)
+        self.world.tick(now)
+        given_up = before - set(self.world.nodes)
+        for held in list(self.sessions.values()):
+            if held.node in given_up:
+                self._lost(held)
 
     def _on_principal(self, message: Message) -> None:
         self._recheck(_unpack_change(message.body).user_id)
@@ -251,7 +276,7 @@ class FeedHub:
         while True:
             await asyncio.sleep(CHECK_EVERY)
             now = loop.time()
-            self.world.tick(now)
+            self._tick_world(now)
             self._send_changes()
             self._ask_snapshots()
             if now >= due:

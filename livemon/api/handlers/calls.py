@@ -89,9 +89,15 @@ async def restart(ask: Ask) -> Reply | Response:
 
 
 async def close(ask: Ask) -> Reply:
-    """End a session."""
+    """End a session; one that has ended already is no error: the browser's goodbye and this request race."""
+    if ask.path["id"] not in ask.web.feed.sessions:
+        return Reply()
     session, node = _own(ask)
-    await ask.web.ask(node, "listen.close", ListenClose(ask.principal, session), SessionState)
+    try:
+        await ask.web.ask(node, "listen.close", ListenClose(ask.principal, session), SessionState)
+    except Refused as refused:
+        if refused.id != "no_such_session":
+            raise
     ask.web.feed.session_closed(session)
     return Reply()
 

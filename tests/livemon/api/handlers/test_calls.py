@@ -94,7 +94,8 @@ async def test_modes_hops_restarts_and_the_end_go_to_the_node_of_the_session(mad
     assert (again.status_code, again.text) == (200, "v=0 again")
     assert (await client.patch(session, json={"sdp": OFFER})).json()["sdp"] == "v=0 again"
     assert (await client.delete(session)).status_code == 204
-    assert (await client.delete(session)).status_code == 404
+    # The browser's goodbye may have been faster.
+    assert (await client.delete(session)).status_code == 204
 
 
 async def test_a_session_belongs_to_its_opener(made: Site) -> None:
