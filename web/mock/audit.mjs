@@ -15,7 +15,7 @@ const entries = Array.from({ length: 130 }, (_, place) => ({
       : {}),
     remote: "192.0.2.14",
     ...(place % 7 === 3 ? { heard_s: 83.4, whispered_s: 4.2 } : {}),
-    ...(place % 7 === 5 ? { reason: "out_of_scope" } : {}),
+    ...(place % 7 === 5 ? { reason: "not_in_scope" } : {}),
   },
   hash: "0".repeat(64),
 })).reverse();

@@ -101,9 +101,9 @@ describe("listening", () => {
 
   test("a refused hop leaves the old call in the ear and says why", async () => {
     await listening.listen("a");
-    hop = () => Promise.reject(new ApiError("out_of_scope", "", 403));
+    hop = () => Promise.reject(new ApiError("not_in_scope", "", 403));
     await listening.listen("b");
-    expect(view).toMatchObject({ state: "listening", call: "a", reason: "out_of_scope" });
+    expect(view).toMatchObject({ state: "listening", call: "a", reason: "not_in_scope" });
     expect(openSessions()).toEqual(["s1"]);
   });
 

@@ -154,12 +154,16 @@ function Known(props: PanelProps & { id: string; listens: boolean; live_call: Li
 }
 
 function Status(props: { session: ListenSession; listens: boolean }) {
+  // The session waits for the bridge of its call; the sound comes back without anybody's doing.
+  const waits = () => (props.session.told()?.refused === "bridge_away" ? "bridge_away" : "");
   const text = () => {
     const { state, transport, reason } = props.session.view();
     if (!props.listens || state === "idle") return "";
     if (state === "failed") return `${t("listen.failed")}: ${told("reason", reason)}`;
-    if (state === "listening")
-      return reason ? told("reason", reason) : transport ? t(`listen.transport.${transport}`) : "";
+    if (state === "listening") {
+      const why = waits() || reason;
+      return why ? told("reason", why) : transport ? t(`listen.transport.${transport}`) : "";
+    }
     return t(`listen.${state}`);
   };
   const heard = () => (props.listens ? (props.session.told()?.heard_ms ?? 0) : 0);

@@ -38,8 +38,7 @@ export interface ListeningView {
 /** Reasons after which trying again by itself would be wrong or useless. */
 const FINAL = new Set([
   "no_right",
-  "no_right_listen",
-  "out_of_scope",
+  "not_in_scope",
   "private_call",
   "signed_out",
   "not_signed_in",
@@ -50,7 +49,10 @@ const ENDED = new Set(["call_gone", "call_ended", "no_such_call"]);
 /** What a server says that has no session of this name, or has the call on another node. */
 const NO_HOP = new Set(["no_such_session", "not_found", "other_node"]);
 const FIRST_WAIT_MS = 300;
-const MOST_WAIT_MS = 3_000;
+/** A restarted process is back within 3 s; whoever waits for it must not sleep through that. */
+const MOST_WAIT_MS = 1_000;
+/** The node died and is back already when it says so: nothing to wait for. */
+const BACK_ALREADY = "node_lost";
 
 /** The node has no UDP port at all; the fallback needs none. */
 function noPort(error: unknown): boolean {
@@ -112,7 +114,7 @@ export class Listening {
       this.wish++;
       this.finish(reason);
     } else {
-      this.lost(this.wish);
+      this.lost(this.wish, reason === BACK_ALREADY ? 0 : undefined);
     }
   }
 
@@ -189,12 +191,12 @@ export class Listening {
   }
 
   /** The sound is gone but still wanted. */
-  private lost(wish: number): void {
+  private lost(wish: number, atOnce?: 0): void {
     const call = this.view.call;
     if (wish !== this.wish || call === null || this.cancelRetry) return;
     this.release();
     this.preferWebSocket = false;
-    const wait = backOff(this.attempt++, FIRST_WAIT_MS, MOST_WAIT_MS, () => this.parts.random());
+    const wait = atOnce ?? backOff(this.attempt++, FIRST_WAIT_MS, MOST_WAIT_MS, () => this.parts.random());
     this.show({ ...this.view, state: "reconnecting", session: null, transport: null });
     this.cancelRetry = this.parts.timers.after(wait, () => {
       this.cancelRetry = null;
