@@ -13,6 +13,7 @@ from pathlib import Path
 
 from livemon import config as configuration
 from livemon import log as logs
+from livemon import spare
 from livemon.bus.hub import Hub
 from livemon.bus.local import LocalBus
 from livemon.config import Config
@@ -34,6 +35,9 @@ LOADING = 6
 """How many times longer than `HANG` a node may take to give its first sign of life."""
 GRACE = 10.0
 """Seconds a child has to end by itself after SIGTERM: it closes sessions and writes their audit records."""
+SPARE_AFTER = 5.0
+"""Seconds a process runs before its spare is loaded: loading costs a core for a second or two, and would compete with
+what has just started."""
 WRONG_SETTING = 2
 """Exit status of a child whose settings are wrong; starting it again would not help."""
 
@@ -58,11 +62,15 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process to keep alive; `beat` is the bus topic it speaks on every second, "" if none."""
+    """A process to keep alive; `beat` is the bus topic it speaks on every second, "" if none.
+
+    With `spare` another one that has loaded everything stands by (`livemon.spare`) and takes over when it dies.
+    """
 
     name: str
     command: tuple[str, ...]
     beat: str = ""
+    spare: bool = False
 
 
 @dataclass(slots=True)
@@ -84,7 +92,9 @@ class Supervisor:
     restarts: dict[str, int] = field(default_factory=dict)
     status: int = 0
     hang: float = HANG
+    spare_after: float = SPARE_AFTER
     _running: dict[str, _Running] = field(default_factory=dict)
+    _spares: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
 
     async def run(self) -> int:
         """Start everything, wait for `stop`, end everything; return the exit status."""
@@ -104,6 +114,9 @@ class Supervisor:
         for running in list(self._running.values()):
             _signal(running.process, signal.SIGKILL)
         await asyncio.wait(kept)
+        for waiting in self._spares.values():
+            _signal(waiting, signal.SIGKILL)  # it holds nothing
+            await waiting.wait()
         await self.bus.close()
         await self.hub.close()
         return self.status
@@ -113,16 +126,19 @@ class Supervisor:
         running = self._running.get(name)
         return running.process.pid if running is not None else None
 
+    def spare(self, name: str) -> int | None:
+        """Return the process id of a child's spare."""
+        waiting = self._spares.get(name)
+        return waiting.pid if waiting is not None and waiting.returncode is None else None
+
     async def _keep(self, child: Child) -> None:
         clock = asyncio.get_running_loop().time
         backoff = Backoff()
         while not self.stop.is_set():
-            process = await asyncio.create_subprocess_exec(
-                *child.command, stdin=asyncio.subprocess.DEVNULL, preexec_fn=_die_with_parent
-            )
+            process = self._take_spare(child) or await _spawn(*child.command)
             self._running[child.name] = running = _Running(process, clock(), clock())
             log.info("%s started, pid %d", child.name, process.pid)
-            code = await process.wait()
+            code = await self._wait(child, process)
             del self._running[child.name]
             if self.stop.is_set():
                 return
@@ -135,6 +151,24 @@ class Supervisor:
             self.restarts[child.name] = self.restarts.get(child.name, 0) + 1
             log.warning("%s ended with %d and is started again in %.1f s", child.name, code, pause)
             await _sleep_or(self.stop, pause)
+
+    async def _wait(self, child: Child, process: asyncio.subprocess.Process) -> int:
+        """Wait for the end of a child; give it a spare once it has run for a while."""
+        try:
+            return await asyncio.wait_for(process.wait(), self.spare_after if child.spare else None)
+        except TimeoutError:
+            if not self.stop.is_set():
+                self._spares[child.name] = await _spawn(*child.command, spare.FLAG, stdin=asyncio.subprocess.PIPE)
+        return await process.wait()
+
+    def _take_spare(self, child: Child) -> asyncio.subprocess.Process | None:
+        process = self._spares.pop(child.name, None)
+        if process is None or process.returncode is not None or process.stdin is None:
+            return None
+        log.info("the spare of %s takes over", child.name)
+        process.stdin.write(spare.GO)
+        process.stdin.close()
+        return process
 
     async def _hear(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -168,6 +202,10 @@ def _die_with_parent() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+async def _spawn(*command: str, stdin: int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(*command, stdin=stdin, preexec_fn=_die_with_parent)
+
+
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     if process.returncode is None:
         process.send_signal(number)
@@ -185,8 +223,8 @@ def children_of(config: Config, path: Path) -> tuple[Child, ...]:
     python = sys.executable
     name = config.node.name
     return (
-        Child(name, (python, "-m", "livemon.node", "--config", str(path)), f"node.{name}"),
-        Child("web", (python, "-m", "livemon.api", "--config", str(path))),
+        Child(name, (python, "-m", "livemon.node", "--config", str(path)), f"node.{name}", spare=True),
+        Child("web", (python, "-m", "livemon.api", "--config", str(path)), spare=True),
     )
 
 

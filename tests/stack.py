@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import numpy.typing as npt
+import psutil
 from scipy import signal
 
 from livemon import config as configuration
@@ -39,12 +40,37 @@ AGENT_HZ = 440.0
 CUSTOMER_HZ = 1000.0
 
 
+class Sequences:
+    """The sequence numbers of received packets; what is missing between the first and the last was lost on the way."""
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, set[int]] = {}
+        self._last: dict[bytes, int] = {}
+        self.received = 0
+
+    def take(self, datagram: bytes) -> None:
+        """Take note of one RTP packet."""
+        source, number = datagram[8:12], int.from_bytes(datagram[2:4], "big")
+        last = self._last.get(source, number)
+        # RFC 3550, A.1: 16 bits wrap; the nearest number to the last one is meant.
+        extended = last + (number - last + 0x8000) % 0x10000 - 0x8000
+        self._last[source] = max(last, extended)
+        self._seen.setdefault(source, set()).add(extended)
+        self.received += 1
+
+    @property
+    def missing(self) -> int:
+        """Packets that were never received."""
+        return sum(max(seen) - min(seen) + 1 - len(seen) for seen in self._seen.values())
+
+
 class Recorder(Ear):
     """An ear that also keeps everything it heard, linear, in the order of arrival."""
 
     def __init__(self, ear: Ear) -> None:
         super().__init__(ear._decode, ear._other)
         self.heard = bytearray()
+        self.sequences = Sequences()
         self.longest_gap = 0.0
         """Longest time between two packets, in s."""
         self.first_foreign: float | None = None
@@ -62,6 +88,7 @@ class Recorder(Ear):
         if self.first_foreign is None and self.foreign > foreign:
             self.first_foreign = now
         if len(datagram) > 12 and datagram[1] & 0x7F == 0:
+            self.sequences.take(datagram)
             self.heard += decode(datagram[12:], Law.PCMU)
 
     @property
@@ -98,6 +125,19 @@ def matched(heard: Samples, wanted: Samples) -> tuple[float, int]:
     score = found / (energy * np.linalg.norm(short))
     best = int(np.argmax(score))
     return float(score[best]), best
+
+
+def victim(running: Running, name: str) -> int:
+    """Return the process id of a part: node, web, control or media."""
+    direct = {"node": "node-0", "web": "web"}.get(name)
+    if direct is not None:
+        pid = running.supervisor.pid(direct)
+        assert pid is not None, f"{name} does not run"
+        return pid
+    bridge = running.supervisor.pid("bridge")
+    assert bridge is not None, "the bridge does not run"
+    words = {"control": "sip_bridge.control", "media": "sip_bridge.media.host"}[name]
+    return next(child.pid for child in psutil.Process(bridge).children() if words in child.cmdline())
 
 
 @dataclass

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from livemon import spare
 from livemon.api.app import build
 from livemon.api.route import Route
 from livemon.api.server import Server, configure
@@ -23,6 +24,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m livemon.api", description="One web process of livemon.")
     parser.add_argument("--config", type=Path, default=None, help="the TOML file; without it all defaults hold")
     parser.add_argument("--bus", default="", help="unix:PATH of the bus; without it bus.sock in the data directory")
+    spare.add_argument(parser)
     return parser.parse_args(argv)
 
 
@@ -42,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = arguments(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
+        if not spare.taken(given):
+            return 0
         config = load(given.config)
         bus_path = Path(given.bus.removeprefix("unix:")) if given.bus else config.bus_path
         asyncio.run(run(settings_from(config), bus_path))

@@ -88,7 +88,7 @@ def demo_children(stage: Stage, options: DemoOptions) -> tuple[Child, ...]:
     centre += ["--calls", str(options.calls), "--seed", str(options.seed), "--cache", str(cache_dir())]
     return (
         node,
-        Child("web", (python, "-m", "livemon.demo.web", "--config", str(stage.config), "--bus", bus)),
+        Child("web", (python, "-m", "livemon.demo.web", "--config", str(stage.config), "--bus", bus), spare=True),
         Child("bridge", (python, "-c", bridge, "--config", str(stage.config))),
         Child("centre", (python, "-m", "livemon.demo.centre", *centre, "--bus", str(config.bus_path))),
     )

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from starlette.responses import Response
 
+from livemon import spare
 from livemon.api.__main__ import arguments, run
 from livemon.api.route import Ask, Reply, Route
 from livemon.api.settings import EnterLink, settings_from
@@ -58,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the process; return its exit code."""
     given = arguments(argv)
     try:
+        if not spare.taken(given):
+            return 0
         config = load(given.config)
         settings = replace(settings_from(config), links=links(os.environ.pop(LINKS, "")))
         path = Path(given.bus.removeprefix("unix:")) if given.bus else config.bus_path

@@ -183,9 +183,9 @@ class Peer:
     def restart(self, offer: Offer) -> str:
         """Answer a new offer on the same connection; a new user name fragment is an ICE restart (RFC 8445, 2.4)."""
         if offer.fingerprints != self._offer.fingerprints or len(offer.slots) != len(self.senders):
-            raise Refused("bad_sdp", "The new offer belongs to another connection.", 400)
+            raise Refused("bad_sdp", "The new offer belongs to another connection.", 422)
         if [slot_codecs(line) for line in offer.slots] != [slot_codecs(line) for line in self._offer.slots]:
-            raise Refused("bad_sdp", "The new offer changes the payload types.", 400)
+            raise Refused("bad_sdp", "The new offer changes the payload types.", 422)
         if offer.ufrag != self._offer.ufrag:
             self._udp.mux.restart(self._agent)
         self._offer = offer

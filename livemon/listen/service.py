@@ -87,7 +87,7 @@ class ListenService:
         call = self._gate.find(request.call)
         await self._gate.permit(request.principal, call, "listen", request.remote)
         if len(self._sessions) >= MAX_SESSIONS:
-            raise Refused("too_many_sessions", "This node carries no more sessions.", 503)
+            raise Refused("too_many_sessions", "This node carries no more sessions.", 429)
         offer = self._offer(request.sdp) if request.sdp else None
         live = LiveSession(request.principal, call, request.remote, request.reason, self._clock())
         # Known from here on, so that a change of rights or of the call during the write below reaches it.

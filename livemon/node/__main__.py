@@ -11,6 +11,7 @@ from pathlib import Path
 
 from livemon import config as configuration
 from livemon import log as logs
+from livemon import spare
 from livemon.bus.local import LocalBus
 from livemon.config import Config
 from livemon.errors import LivemonError
@@ -50,8 +51,11 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="livemon.node", description="One livemon node.")
     parser.add_argument("--config", type=Path, help="the TOML file; without it every setting is at its default")
     parser.add_argument("--name", help="the node's name, instead of [node] name")
+    spare.add_argument(parser)
     options = parser.parse_args(argv)
     try:
+        if not spare.taken(options):
+            return 0
         config = configuration.load(options.config)
         if options.name:
             config = config.model_copy(update={"node": config.node.model_copy(update={"name": options.name})})

@@ -13,6 +13,9 @@ import { bindKeys } from "./keys";
 import { ListenPanel } from "./ListenPanel";
 import { createSession } from "./session";
 
+/** A web process that has just been started knows no calls until the nodes have told it; the sound does not wait for it. */
+const GONE_AFTER_MS = 2_500;
+
 /** Two reasons hold the order: the pointer and a key; it is free when neither does. */
 function createOrderHold(live: Live) {
   const [pointer, setPointer] = createSignal(false);
@@ -85,10 +88,16 @@ export function Console() {
     const next = ids[at < 0 ? 0 : Math.min(ids.length - 1, Math.max(0, at + step))];
     if (next) setSelected(next);
   };
-  createEffect(() => {
+  const missing = createMemo(() => {
     const { call } = session.view();
     live.pulse();
-    if (call && live.loaded() && live.state() === "live" && !live.calls().has(call)) session.callGone(call);
+    return call && live.loaded() && live.state() === "live" && !live.calls().has(call) ? call : null;
+  });
+  createEffect(() => {
+    const call = missing();
+    if (!call) return;
+    const timer = setTimeout(() => session.callGone(call), GONE_AFTER_MS);
+    onCleanup(() => clearTimeout(timer));
   });
   createEffect(() => {
     const { state, mode } = session.talk();
