@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from livemon.audit.entry import Entry, parse
 from livemon.audit.journal import Journal
 from livemon.audit.orphans import LOST, Orphans
 from livemon.bus.messages import AuditEntries, AuditPull
@@ -60,10 +61,12 @@ class NodeAudit:
         until = self._journal.head.seq
         while last < until:
             lines = await loop.run_in_executor(self._thread, self._journal.lines_after, last, min(until - last, 2000))
-            if not lines:
+            # A line that cannot be read has no number; the last good one says how far this has come.
+            after = next((entry.seq for line in reversed(lines) if isinstance(entry := parse(line), Entry)), last)
+            if after == last:
                 break
             orphans.feed(lines)
-            last += len(lines)
+            last = after
         for session, fields in orphans.left.items():
             await self._note(LOST, {**fields, "reason": NODE_LOST, "heard_s": heard.get(session)})
         return len(orphans.left)

@@ -42,8 +42,11 @@ async def until(done: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def supervised(folder: Path, *children: Child, hang: float = 10.0) -> AsyncIterator[Supervisor]:
-    made = Supervisor(children, Hub(folder / "bus.sock"), LocalBus(folder / "bus.sock", "serve"), hang=hang)
+async def supervised(
+    folder: Path, *children: Child, hang: float = 10.0, spare_after: float = 60.0
+) -> AsyncIterator[Supervisor]:
+    hub, bus = Hub(folder / "bus.sock"), LocalBus(folder / "bus.sock", "serve")
+    made = Supervisor(children, hub, bus, hang=hang, spare_after=spare_after)
     tasks = Tasks("test")
     running = tasks.start(made.run(), "supervisor")
     try:
@@ -68,6 +71,41 @@ async def test_a_killed_child_is_started_again_and_all_end_at_stop(tmp_path: Pat
     with pytest.raises(ProcessLookupError):
         os.kill(last, 0)
     assert not (tmp_path / "bus.sock").exists()
+
+
+@pytest.mark.slow
+async def test_a_spare_takes_over_and_is_replaced(tmp_path: Path) -> None:
+    # Says which of the two it is by the file it makes: the spare only after it was told.
+    program = (
+        "import os, pathlib, sys, time\n"
+        "if '--spare' in sys.argv and sys.stdin.buffer.readline() != b'go\\n': raise SystemExit(0)\n"
+        f"pathlib.Path({str(tmp_path)!r}, f'runs.{{os.getpid()}}').touch()\n"
+        "time.sleep(60)\n"
+    )
+    child = Child("a", (sys.executable, "-c", program), spare=True)
+    async with supervised(tmp_path, child, spare_after=0.2) as made:
+        await until(lambda: made.spare("a") is not None)
+        first, spare = made.pid("a"), made.spare("a")
+        assert first is not None and spare is not None
+        await until((tmp_path / f"runs.{first}").exists)
+        assert not (tmp_path / f"runs.{spare}").exists()
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: made.pid("a") == spare)
+        await until((tmp_path / f"runs.{spare}").exists)
+        await until(lambda: made.spare("a") not in (None, spare))
+        last = made.spare("a")
+        # A spare that has died is not waited for.
+        assert last is not None
+        os.kill(last, signal.SIGKILL)
+        await until(lambda: made.spare("a") is None)
+        os.kill(spare, signal.SIGKILL)
+        await until(lambda: made.pid("a") not in (None, spare))
+        await until(lambda: made.spare("a") is not None)
+        pids = [made.pid("a"), made.spare("a")]
+    for pid in pids:
+        assert pid is not None
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 @pytest.mark.slow

@@ -177,6 +177,14 @@ describe("listening", () => {
     expect(transports[0]?.open).toBe(false);
   });
 
+  test("a node that is back already is asked again at once", async () => {
+    await listening.listen("a");
+    listening.session(told("s1", "closed", "node_lost"));
+    expect(view.state).toBe("reconnecting");
+    await timers.pass(1);
+    expect(view).toMatchObject({ state: "listening", call: "a", session: "s2" });
+  });
+
   test("ends with the call", async () => {
     await listening.listen("a");
     listening.callGone("b");

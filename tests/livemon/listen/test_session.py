@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from livemon.listen.session import (
+    AWAY_S,
     CONNECT_S,
     TABLE,
     WAIT_S,
@@ -131,7 +132,11 @@ def test_heard_time_counts_ticks_with_audio_only() -> None:
 
 @pytest.mark.parametrize(
     ("state", "limit", "reason"),
-    [(State.CONNECTING, CONNECT_S, "not_connected"), (State.WAITING, WAIT_S, "call_ended")],
+    [
+        (State.CONNECTING, CONNECT_S, "not_connected"),
+        (State.WAITING, WAIT_S, "call_ended"),
+        (State.SUSPENDED, AWAY_S, "bridge_away"),
+    ],
 )
 def test_what_leads_nowhere_is_closed(state: State, limit: float, reason: str) -> None:
     session = Session(0.0, state=state)
@@ -166,3 +171,26 @@ def test_rows_count_what_was_mixed_while_speaking() -> None:
     session.row(100, -1900, 0.6)
     assert session.whispered_samples == 1000, "the counter of a new media process"
     assert session.whisper_dbfs(0.7) == -96.0
+
+
+def test_a_session_waits_for_its_bridge_with_its_grant_ended() -> None:
+    session = connected()
+    session.speak("whisper", None, 0.5)
+    session.drain()
+    session.happen(Event.BRIDGE_AWAY, 1.0)
+    assert Revoke() in session.drain()
+    assert (session.state, session.mode, session.refused) == (State.SUSPENDED, "listen", "bridge_away")
+    assert not session.hearing and not session.speaking
+    session.speak("listen", None, 1.5)
+    session.refuse("audit_unavailable", 1.6)
+    assert session.refused == "bridge_away", "the page goes on showing why nothing is heard"
+    session.happen(Event.BRIDGE_BACK, 2.0)
+    assert (session.state, session.mode, session.refused) == (State.CONNECTED, "listen", "")
+
+
+def test_a_bridge_that_leaves_while_the_browser_connects_is_remembered() -> None:
+    session = Session(0.0)
+    session.happen(Event.BRIDGE_AWAY, 0.1)
+    assert (session.state, session.refused) == (State.CONNECTING, "bridge_away")
+    session.happen(Event.BRIDGE_BACK, 0.2)
+    assert (session.state, session.refused) == (State.CONNECTING, "")

@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from livemon.audit.entry import Entry, parse
-from livemon.bus.memory import MemoryBus
+from livemon.bus.memory import MemoryBus, MemoryHub
 from livemon.bus.messages import (
     AuditEntries,
     AuditPull,
@@ -26,10 +26,14 @@ from livemon.bus.messages import (
     PrincipalChanged,
 )
 from livemon.bus.port import Subscription
+from livemon.calls.book import KeptCall
+from livemon.clock import utc_ms
 from livemon.config import Config
 from livemon.errors import RemoteError
+from livemon.node import checkpoint
 from livemon.node.app import Node
 from sip_bridge.link.wire import TapPacket
+from sip_bridge.tasks import Tasks
 from tests.bridges import FakeBridge, mono_us, tone
 from tests.segments import TALKING, segment
 
@@ -225,3 +229,45 @@ async def test_a_node_survives_a_failed_step_and_a_disk_that_takes_no_checkpoint
         for _ in range(2):
             await until(health, NodeHealth, lambda h: True)
     assert len(steps) > 10
+
+
+def leave_a_checkpoint(config: Config) -> None:
+    """Leave what a node that was killed a moment ago leaves: it had the call of TALKING."""
+    now_ms = utc_ms()
+    kept = KeptCall("i1", "b1", 1, now_ms - 5000, now_ms - 4000, 0, "talking", "")
+    made = checkpoint.Checkpoint(checkpoint.VERSION, "node-0", now_ms, (), (kept,))
+    checkpoint.write(config.server.data_dir / "node-0.checkpoint", made)
+
+
+async def test_a_restarted_node_waits_for_its_bridge_before_it_says_what_calls_there_are(
+    start_node: StartNode, config: Config, hub: MemoryHub, web: MemoryBus
+) -> None:
+    """Without the wait the pages would take the calls for ended, and their listening with them."""
+    leave_a_checkpoint(config)
+    updates = web.subscribe("calls.")
+    await start_node()
+    asked = asyncio.get_running_loop().create_future()
+    tasks = Tasks("test")
+
+    async def ask() -> None:
+        asked.set_result(await web.request("node.node-0", "snapshot", b""))
+
+    tasks.start(ask(), "snapshot")
+    await asyncio.sleep(0.3)
+    assert not asked.done()
+    async with FakeBridge().connected(config.link_listen, segments=[TALKING]):
+        full = msgspec.msgpack.decode(await asyncio.wait_for(asked, 2), type=NodeUpdate)
+        assert [view.id for view in full.calls] == ["i1"]
+        said = await until(updates, NodeUpdate, lambda u: u.full)
+        assert [view.id for view in said.calls] == ["i1"], "nobody has to ask"
+    await tasks.close()
+
+
+async def test_a_bridge_that_does_not_come_is_not_waited_for_long(
+    start_node: StartNode, config: Config, web: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livemon.node.app.SETTLE_S", 0.3)
+    leave_a_checkpoint(config)
+    await start_node()
+    full = msgspec.msgpack.decode(await web.request("node.node-0", "snapshot", b""), type=NodeUpdate)
+    assert full.calls == ()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from livemon.audit.entry import Entry
+from livemon.audit.entry import Entry, parse
 from livemon.audit.journal import Journal
 from livemon.bus.messages import AuditEntries, AuditPull
 from livemon.errors import Refused
@@ -63,4 +63,22 @@ async def test_facts_that_wait_are_bounded(tmp_path: Path, monkeypatch: pytest.M
     audit.note("a", {})
     audit.note("b", {})
     assert audit.lost_notes == 1
+    await audit.close()
+
+
+async def test_sessions_of_an_earlier_life_are_closed_once(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j", "node-0")
+    for session in ("a", "b", "c"):
+        journal.append("listen.start", {"session": session, "user": "u1", "call": "i1"})
+    journal.append("listen.stop", {"session": "b"})
+    audit = NodeAudit(journal, lambda entries: None)
+    assert await audit.close_lost({"a": 12.5}) == 2
+    written = [parse(line) for line in journal.lines_after(4)]
+    assert all(isinstance(entry, Entry) and entry.kind == "listen.lost" for entry in written)
+    fields = [entry.fields for entry in written if isinstance(entry, Entry)]
+    assert [(one["session"], one["heard_s"], one["reason"]) for one in fields] == [
+        ("a", 12.5, "node_lost"),
+        ("c", None, "node_lost"),
+    ]
+    assert await audit.close_lost({}) == 0
     await audit.close()

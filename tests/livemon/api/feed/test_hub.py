@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import msgspec
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from livemon.api.feed.hub import FeedHub
 from livemon.api.feed.outlet import Outlet
+from livemon.api.feed.world import LOST_AFTER
 from livemon.bus.memory import MemoryHub
 from livemon.bus.messages import NodeUpdate, Principal, PrincipalChanged, SessionState
 from livemon.store.records import PastCall
@@ -143,3 +145,28 @@ async def test_ended_calls_wait_in_memory_while_the_database_is_away() -> None:
     assert [past.id for past in kept] == ["c1"] and not hub.world.ended
     await asyncio.sleep(0)
     await hub.close()
+
+
+def state_of(session: str, state: Literal["connected", "closed"] = "connected") -> SessionState:
+    return SessionState(session, SUPERVISOR.user_id, "c1", "listen", state)
+
+
+async def test_sessions_a_restarted_node_does_not_name_are_closed_and_new_ones_taken_over(made: Site) -> None:
+    hub, reader = made.web.feed, Reading()
+    hub.attach(reader)
+    hub.session_opened("old", "node-0", SUPERVISOR.user_id, "c1", webrtc=True)
+    hub.session_opened("elsewhere", "node-1", SUPERVISOR.user_id, "c9", webrtc=True)
+    full = update(1, full=True, calls=(call("c1"),))
+    hub._take(msgspec.structs.replace(full, sessions=(state_of("new"),)))
+    assert set(hub.sessions) == {"elsewhere", "new"}
+    assert [(one["session"], one["state"], one["refused"]) for one in reader.others] == [("old", "closed", "node_lost")]
+
+
+async def test_sessions_of_a_node_that_stays_away_are_given_up_with_its_calls(made: Site) -> None:
+    hub = made.web.feed
+    hub.session_opened("s1", "node-0", SUPERVISOR.user_id, "c1", webrtc=True)
+    now = asyncio.get_running_loop().time()
+    hub._tick_world(now + LOST_AFTER - 10)
+    assert set(hub.sessions) == {"s1"}
+    hub._tick_world(now + LOST_AFTER + 10)
+    assert hub.sessions == {}
