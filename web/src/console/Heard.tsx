@@ -2,7 +2,6 @@
 import { Dialog } from "@kobalte/core/dialog";
 import { createEffect, createSignal, For, onCleanup, onMount, Show } from "solid-js";
 import { api, type HeardPhone } from "../core/api";
-import { dbfs } from "../core/format";
 import { t } from "../strings";
 import { Meter } from "../ui/Meter";
 
@@ -72,16 +71,20 @@ function Phones(props: { phones: readonly HeardPhone[] }) {
                     <span class="cut quiet small">{phone()?.customer}</span>
                   </td>
                   <td>
-                    <Meter side="agent" label={t("heard.agentHears")} read={() => phone()?.agent_hears_dbfs ?? -96} />
-                    <span class="small">{dbfs(phone()?.agent_hears_dbfs ?? -96)} dB</span>
+                    <Meter
+                      side="agent"
+                      label={t("heard.agentHears")}
+                      read={() => phone()?.agent_hears_dbfs ?? -96}
+                      written={(level) => t("heard.level", { level })}
+                    />
                   </td>
                   <td>
                     <Meter
                       side="customer"
                       label={t("heard.customerHears")}
                       read={() => phone()?.customer_hears_dbfs ?? -96}
+                      written={(level) => t("heard.level", { level })}
                     />
-                    <span class="small">{dbfs(phone()?.customer_hears_dbfs ?? -96)} dB</span>
                   </td>
                   <td>
                     <span classList={{ found: phone()?.whisper_found ?? false }}>

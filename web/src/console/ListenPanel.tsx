@@ -89,7 +89,7 @@ function Known(props: PanelProps & { id: string; listens: boolean; live_call: Li
     return props.live_call.view;
   };
   const agent = () => view().agent_name || t("calls.unassigned");
-  const status = () => props.session.view().state;
+  const hears = () => props.listens && ["listening", "connecting", "reconnecting"].includes(props.session.view().state);
   const refused = (capability: "listen" | "whisper" | "barge") =>
     refusal(props.live.call(props.id)?.view, props.live.me(), capability);
   return (
@@ -108,9 +108,9 @@ function Known(props: PanelProps & { id: string; listens: boolean; live_call: Li
         <Lanes call={props.live_call} version={version()} second={props.live.second()} />
       </div>
       <Facts call={props.live_call} version={version()} />
-      <Status session={props.session} listens={props.listens} />
+      <Status session={props.session} listens={props.listens} hears={hears()} />
       <Show
-        when={props.listens && ["listening", "connecting", "reconnecting"].includes(status())}
+        when={hears()}
         fallback={
           <div class="start">
             <button
@@ -145,17 +145,12 @@ function Known(props: PanelProps & { id: string; listens: boolean; live_call: Li
           whisperRefused={refused("whisper")}
           bargeRefused={refused("barge")}
         />
-        <button type="button" class="button stop" onClick={() => props.session.stop()}>
-          {t("listen.stop")} <kbd>{t("keys.esc")}</kbd>
-        </button>
       </Show>
     </>
   );
 }
 
-function Status(props: { session: ListenSession; listens: boolean }) {
-  // The session waits for the bridge of its call; the sound comes back without anybody's doing.
-  const waits = () => (props.session.told()?.refused === "bridge_away" ? "bridge_away" : "");
+function Status(props: { session: ListenSession; listens: boolean; hears: boolean }) {
   const text = () => {
     const { state, transport, reason } = props.session.view();
     if (!props.listens || state === "idle") return "";
@@ -168,10 +163,17 @@ function Status(props: { session: ListenSession; listens: boolean }) {
   };
   const heard = () => (props.listens ? (props.session.told()?.heard_ms ?? 0) : 0);
   return (
-    <p class="status" role="status" data-state={props.listens ? props.session.view().state : "idle"}>
-      <span>{text()}</span>
-      <span class="quiet">{heard() ? t("listen.heard", { time: duration(heard()) }) : ""}</span>
-    </p>
+    <div class="now" classList={{ none: !text() }}>
+      <p class="status" role="status" data-state={props.listens ? props.session.view().state : "idle"}>
+        <span>{text()}</span>
+        <span class="quiet small">{heard() ? t("listen.heard", { time: duration(heard()) }) : ""}</span>
+      </p>
+      <Show when={props.hears}>
+        <button type="button" class="button stop" onClick={() => props.session.stop()}>
+          {t("listen.stop")} <kbd>{t("keys.esc")}</kbd>
+        </button>
+      </Show>
+    </div>
   );
 }
 

@@ -1,7 +1,6 @@
 /** The two ways to speak. Both keep their size in every state, so that nothing else on the page moves. */
 import { AlertDialog } from "@kobalte/core/alert-dialog";
 import { createSignal, type JSX, Match, Show, Switch } from "solid-js";
-import { dbfs } from "../core/format";
 import type { TalkMode } from "../core/talk";
 import { t, told } from "../strings";
 import { Meter } from "../ui/Meter";
@@ -61,10 +60,12 @@ function HoldButton(props: {
 function Received(props: { session: ListenSession }) {
   return (
     <span class="received">
-      <Meter side="on-fill" label={t("whisper.level")} read={() => props.session.whisperLevel()} />
-      <span class="small">
-        {t("whisper.level")} {dbfs(props.session.told()?.whisper_dbfs ?? -96)} dB
-      </span>
+      <Meter
+        side="on-fill"
+        label={t("whisper.level")}
+        read={() => props.session.whisperLevel()}
+        written={(level) => t("whisper.levelIs", { level })}
+      />
     </span>
   );
 }
@@ -72,12 +73,13 @@ function Received(props: { session: ListenSession }) {
 export function TalkControls(props: TalkProps) {
   const talk = () => props.session.talk();
   const in_ = (mode: TalkMode, ...states: string[]) => talk().mode === mode && states.includes(talk().state);
+  const latched = () => props.session.barge() === "latched";
   const blocked = (refused: string, mode: TalkMode) => refused !== "" && !in_(mode, "keying", "speaking");
   return (
     <div class="talk">
       <HoldButton
         class={`hold whisper ${in_("whisper", "speaking") ? "on" : ""}`}
-        disabled={blocked(props.whisperRefused, "whisper") || props.session.barge() === "latched"}
+        disabled={blocked(props.whisperRefused, "whisper") || latched()}
         on={in_("whisper", "keying", "speaking")}
         press={() => props.session.press("whisper")}
         release={() => talk().mode === "whisper" && props.session.release()}
@@ -91,7 +93,7 @@ export function TalkControls(props: TalkProps) {
               <span class="small">
                 <Show
                   when={talk().mode === "whisper" && talk().reason}
-                  fallback={t("whisper.hint", { agent: props.agent })}
+                  fallback={latched() ? t("whisper.notNow") : t("whisper.hint", { agent: props.agent })}
                 >
                   {(reason) => told("reason", reason())}
                 </Show>

@@ -28,6 +28,10 @@ function draw(canvas: HTMLCanvasElement, size: Sizes, drawing: LaneDrawing): voi
       context.fillRect(left, top, Math.max(1, Math.round(to * width) - left), tall);
     }
   };
+  // The whole minute faintly, so that a young call is seen as young and not as a short lane.
+  const before: Stretch[] = [[0, drawing.start]];
+  bar(drawing.start > 0 ? before : [], 0, lane, token("n1"));
+  bar(drawing.start > 0 ? before : [], lane + gap, lane, token("n1"));
   const call: Stretch[] = [[drawing.start, 1]];
   bar(call, 0, lane, token("n2"));
   bar(call, lane + gap, lane, token("n2"));

@@ -1,45 +1,64 @@
-/** A level meter: rises at once, falls slowly, moves nothing but its own bar. */
-import { onCleanup, onMount } from "solid-js";
-import { meterShare } from "../core/format";
+/** A level meter: rises at once, falls slowly, moves nothing but its own bar; the number beside it is the bar's. */
+import { createSignal, onCleanup, onMount, Show } from "solid-js";
+import { FallingLevel } from "../core/fall";
+import { dbfs, meterShare, SILENCE_DBFS } from "../core/format";
 
 /** Twenty looks a second are enough for an eye and cheap for a wall of meters. */
 const LOOK_MS = 50;
-/** How fast the bar falls, in shares of the whole meter per look: 40 dB in one second. */
-const FALL = 0.033;
+/** A number that changes faster cannot be read. */
+const WRITE_MS = 250;
 
-export function Meter(props: { read: () => number; label: string; side: "agent" | "customer" | "others" | "on-fill" }) {
+export interface MeterProps {
+  read: () => number;
+  label: string;
+  side: "agent" | "customer" | "others" | "on-fill";
+  /** Given the level in dB (or a dash), returns the text to show under the bar. */
+  written?: (level: string) => string;
+}
+
+export function Meter(props: MeterProps) {
   let bar: HTMLDivElement | undefined;
   let root: HTMLDivElement | undefined;
-  let shown = 0;
+  const level = new FallingLevel();
+  const [text, setText] = createSignal(dbfs(SILENCE_DBFS));
+  let drawn = 0;
   let last = 0;
+  let wrote = 0;
   let frame = 0;
   const look = (at: number) => {
     frame = requestAnimationFrame(look);
     if (at - last < LOOK_MS) return;
     last = at;
-    const value = props.read();
-    const next = Math.max(meterShare(value), shown - FALL);
-    if (Math.abs(next - shown) < 0.002) return;
-    shown = next;
-    if (bar) bar.style.transform = `scaleX(${next.toFixed(3)})`;
-    root?.setAttribute("aria-valuenow", String(Math.round(Math.max(-96, value))));
+    const value = level.next(props.read(), at);
+    if (at - wrote >= WRITE_MS) {
+      wrote = at;
+      setText(dbfs(value));
+    }
+    const share = meterShare(value);
+    if (Math.abs(share - drawn) < 0.002) return;
+    drawn = share;
+    if (bar) bar.style.transform = `scaleX(${share.toFixed(3)})`;
+    root?.setAttribute("aria-valuenow", String(Math.round(value)));
   };
   onMount(() => {
     frame = requestAnimationFrame(look);
     onCleanup(() => cancelAnimationFrame(frame));
   });
   return (
-    <div
-      ref={root}
-      class="meter"
-      data-side={props.side}
-      role="meter"
-      aria-label={props.label}
-      aria-valuemin={-96}
-      aria-valuemax={0}
-      aria-valuenow={-96}
-    >
-      <div ref={bar} />
-    </div>
+    <>
+      <div
+        ref={root}
+        class="meter"
+        data-side={props.side}
+        role="meter"
+        aria-label={props.label}
+        aria-valuemin={SILENCE_DBFS}
+        aria-valuemax={0}
+        aria-valuenow={SILENCE_DBFS}
+      >
+        <div ref={bar} />
+      </div>
+      <Show when={props.written}>{(written) => <span class="small written">{written()(text())}</span>}</Show>
+    </>
   );
 }
