@@ -149,6 +149,10 @@ class AuditRow(msgspec.Struct, frozen=True):
     kind: str
     fields: dict[str, Any]
     hash: str
+    user_name: str = ""
+    """What the user of the entry is called today; the entry itself holds the id alone."""
+    agent_name: str = ""
+    queue_name: str = ""
 
 
 class AuditPage(msgspec.Struct, frozen=True):

@@ -42,10 +42,12 @@ class Filter:
 
     from_ms: int | None = None
     to_ms: int | None = None
-    user_id: str | None = None
+    users: tuple[str, ...] | None = None
+    """Ids; entries of any of them."""
     call_id: str | None = None
     agent_id: str | None = None
     kind: str | None = None
+    """A kind, or with a dot at the end all kinds that begin so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +160,16 @@ def _conditions(seen: Seen, wanted: Filter, before: Cursor | None) -> list[Colum
     conditions = [
         column == value
         for column, value in (
-            (table.user_id, wanted.user_id),
             (table.call_id, wanted.call_id),
             (table.agent_id, wanted.agent_id),
-            (table.kind, wanted.kind),
         )
         if value is not None
     ]
+    if wanted.users is not None:
+        conditions.append(table.user_id.in_(wanted.users))
+    if wanted.kind is not None:
+        whole = not wanted.kind.endswith(".")
+        conditions.append(table.kind == wanted.kind if whole else table.kind.startswith(wanted.kind, autoescape=True))
     if wanted.from_ms is not None:
         conditions.append(table.at_ms >= wanted.from_ms)
     if wanted.to_ms is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from livemon.api.models import AuditCheck, AuditPage, AuditProblem, AuditRow, AuditWriter
@@ -12,8 +12,10 @@ from livemon.api.principals import seen_by
 from livemon.api.route import Ask, Reply
 from livemon.audit.entry import Entry
 from livemon.audit.verify import Report, verify, verify_lines
+from livemon.bus.messages import Directory
 from livemon.errors import Refused
 from livemon.store.trail import Cursor, Filter
+from livemon.store.users import User
 
 PAGE = 100
 """Entries of a page, if nothing else is asked for."""
@@ -23,10 +25,11 @@ MAX_PAGE = 500
 async def entries(ask: Ask) -> Reply:
     """Return a page of entries, newest first; filters: from_ms, to_ms, user, agent, call, kind; before, limit."""
     query = ask.query
+    everybody = await ask.web.users.all()
     wanted = Filter(
         _number(query, "from_ms"),
         _number(query, "to_ms"),
-        query.get("user") or None,
+        _named(everybody, query.get("user", "")),
         query.get("call") or None,
         query.get("agent") or None,
         query.get("kind") or None,
@@ -34,7 +37,8 @@ async def entries(ask: Ask) -> Reply:
     limit = min(MAX_PAGE, max(1, _number(query, "limit") or PAGE))
     found, more = await ask.web.trail.page(seen_by(ask.principal), wanted, _cursor(query.get("before", "")), limit)
     following = f"{more.at_ms}:{more.writer}:{more.seq}" if more else ""
-    return Reply(AuditPage(tuple(_row(entry) for entry in found), following))
+    names = _names(everybody, await ask.web.directory.load(0))
+    return Reply(AuditPage(tuple(_row(entry, names) for entry in found), following))
 
 
 async def check(ask: Ask) -> Reply:
@@ -69,8 +73,46 @@ def _problems(where: str, report: Report) -> tuple[AuditProblem, ...]:
     )
 
 
-def _row(entry: Entry) -> AuditRow:
-    return AuditRow(entry.writer, entry.seq, entry.at_ms, entry.kind, dict(entry.fields), entry.hash)
+def _named(everybody: Iterable[User], text: str) -> tuple[str, ...] | None:
+    """Return the ids of who is meant by `text` (an id, a sign-in name or a part of a name), None for everybody."""
+    if not text:
+        return None
+    part = text.casefold()
+    found = [user.id for user in everybody if part == user.login or part in user.name.casefold()]
+    # A user who was removed is still in the trail, by id.
+    return (*found, text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    users: Mapping[str, str]
+    agents: Mapping[str, str]
+    queues: Mapping[str, str]
+
+
+def _names(everybody: Iterable[User], directory: Directory) -> _Names:
+    return _Names(
+        {user.id: user.name for user in everybody},
+        {agent.id: agent.name for agent in directory.agents},
+        {queue.id: queue.name for queue in directory.queues},
+    )
+
+
+def _row(entry: Entry, names: _Names) -> AuditRow:
+    def name(known: Mapping[str, str], member: str) -> str:
+        return known.get(str(entry.fields.get(member, "")), "")
+
+    return AuditRow(
+        entry.writer,
+        entry.seq,
+        entry.at_ms,
+        entry.kind,
+        dict(entry.fields),
+        entry.hash,
+        name(names.users, "user"),
+        name(names.agents, "agent"),
+        name(names.queues, "queue"),
+    )
 
 
 def _number(query: Mapping[str, str], name: str) -> int | None:

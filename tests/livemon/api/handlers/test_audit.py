@@ -38,6 +38,17 @@ async def test_pages_and_filters(made: Site) -> None:
     assert len(first["entries"][0]["hash"]) == 64
 
 
+async def test_entries_come_with_names_and_are_found_by_name(made: Site) -> None:
+    await filled(made)
+    admin = await made.signed_in("admin")
+    ruth = await made.web.users.by_login("ruth")
+    assert ruth is not None
+    entry = (await admin.get("/api/audit?kind=listen.&limit=1")).json()["entries"][0]
+    assert entry["user_name"] == ruth.name and (entry["agent_name"], entry["queue_name"]) == ("", "")
+    for text in ("ruth", "RUTH", ruth.name[1:].upper(), "user-ruth"):
+        assert len(await calls(admin, f"user={text}")) == 6
+
+
 async def test_a_supervisor_reads_the_own_team_and_the_own_acts(made: Site) -> None:
     await filled(made)
     assert await calls(await made.signed_in("sue"), "") == ["c5", "c3", "c1"]
