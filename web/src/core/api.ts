@@ -23,6 +23,10 @@ const EntrySchema = v.looseObject({
   at_ms: v.number(),
   kind: v.string(),
   fields: v.record(v.string(), v.unknown()),
+  hash: v.optional(v.string(), ""),
+  user_name: v.optional(v.string(), ""),
+  agent_name: v.optional(v.string(), ""),
+  queue_name: v.optional(v.string(), ""),
 });
 const AuditAnswer = v.object({
   entries: v.array(EntrySchema),
@@ -50,6 +54,9 @@ export interface AuditQuery {
   limit?: number;
   user?: string;
   kind?: string;
+  call?: string;
+  from_ms?: number | null;
+  to_ms?: number | null;
 }
 
 export interface Opened {

@@ -62,7 +62,7 @@ export function tn(base: PluralBase, n: number): string {
 }
 
 /** A text whose id comes from the server; ids this page does not know are shown as they are. */
-export function told(prefix: "reason" | "state" | "cause" | "rule", id: string): string {
+export function told(prefix: "reason" | "state" | "cause" | "rule" | "act", id: string): string {
   const key = `${prefix}.${id}`;
   if (key in en) return fill(en[key as TextId], undefined);
   return prefix === "reason" ? fill(en["reason.other"], { id }) : id;
