@@ -104,7 +104,7 @@ def _own_names() -> set[str]:
 
 def _application(web: Web, table: Sequence[Route]) -> Starlette:
     description = describe(table)
-    pages = Pages(web.settings.pages)
+    pages = Pages(web.settings.pages, lambda: web.setup_token != "")
 
     async def described(request: Request) -> Response:
         return JSONResponse(description)
@@ -152,7 +152,9 @@ async def _open(web: Web) -> None:
     web.bus.publish("directory", msgspec.msgpack.encode(directory), retain=True)
     if not await web.users.any() and not web.settings.links:
         web.setup_token = _setup_token(web.settings.data_dir / SETUP_TOKEN)
-        log.warning("nobody can sign in yet: POST /api/setup with the token in %s", SETUP_TOKEN)
+        log.warning(
+            "nobody can sign in yet: open the pages, and give the token in %s", web.settings.data_dir / SETUP_TOKEN
+        )
     web.feed.start(web.importer.behind, web.history.add)
     web.tasks.start(web.importer.run(), "import")
     web.tasks.start(_anchor(web), "anchor")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PAGES: Final[Mapping[str, str]] = {"/": "index", "/wallboard": "wallboard", "/audit": "audit", "/login": "login"}
+SETUP: Final = "/setup"
+PAGES: Final[Mapping[str, str]] = {
+    "/": "index",
+    "/wallboard": "wallboard",
+    "/audit": "audit",
+    "/login": "login",
+    SETUP: "setup",
+}
 """Path of a page and the name of its file; a page without a file of its own is drawn by index.html."""
 _ASSETS: Final = "/assets/"
 _YEAR: Final = "public, max-age=31536000, immutable"
@@ -41,12 +48,15 @@ def policy(connect: Iterable[str]) -> str:
 class Pages:
     """Serves the files of one folder; nothing outside it, nothing hidden."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, setting_up: Callable[[], bool]) -> None:
         self._folder = folder
+        self._setting_up = setting_up
 
     async def page(self, request: Request) -> Response:
-        """Return the HTML of a page."""
+        """Return the HTML of a page; while nobody can sign in, every page leads to the set-up, and later none."""
         path = request.scope["path"].rstrip("/") or "/"
+        if self._setting_up() != (path == SETUP):
+            return RedirectResponse("/login" if path == SETUP else SETUP, 303)
         for name in (PAGES.get(path, "index"), "index"):
             file = self._folder / f"{name}.html"
             if file.is_file():

@@ -238,6 +238,7 @@ export class MockServer {
               }
             : { ok: true, anchors: 3, writers: [], problems: [] },
         ),
+      "GET /api/openapi.json": (answer) => answer(200, { paths: this.options.demo ? { "/demo/heard": {} } : {} }),
       "GET /demo/heard": (answer, refuse) => (this.options.demo ? answer(200, this.heard()) : refuse(404, "not_found")),
       // Levers of the tests.
       "GET /mock/log": (answer) => answer(200, this.log.splice(0)),

@@ -37,6 +37,16 @@ async def test_every_page_has_its_html_and_assets_are_kept_for_ever(folder: Path
         assert page.headers["cache-control"] == "no-cache" and page.headers["content-type"].startswith("text/html")
 
 
+async def test_while_nobody_can_sign_in_every_page_leads_to_the_setup_and_later_none(folder: Path) -> None:
+    async with site(folder) as made:
+        assert (await made.client().get("/setup")).headers["location"] == "/login"
+        made.web.setup_token = "token"
+        for path in ("/", "/login", "/audit", "/wallboard"):
+            answer = await made.client().get(path)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/setup")
+        assert await get(made, "/setup") == (200, "console")
+
+
 @pytest.mark.parametrize(
     "path",
     [

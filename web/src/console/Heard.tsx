@@ -15,14 +15,14 @@ export function Heard() {
   const poll = async () => {
     try {
       setPhones(await api.heard());
-      setThere(true);
     } catch {
       setPhones([]);
     }
   };
-  onMount(() => void poll());
+  onMount(() => void api.hasHeard().then(setThere, () => setThere(false)));
   createEffect(() => {
     if (!open()) return;
+    void poll();
     const timer = setInterval(() => void poll(), POLL_MS);
     onCleanup(() => clearInterval(timer));
   });
