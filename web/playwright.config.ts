@@ -1,12 +1,14 @@
 import { defineConfig } from "@playwright/test";
 
-const port = Number(process.env.MOCK_PORT ?? 27200);
-
 export default defineConfig({
   testDir: "e2e",
   testMatch: "*.spec.ts",
-  workers: 1,
-  timeout: 30_000,
+  // Every worker has a server of its own on free ports, so tests of two workers do not meet.
+  workers: 2,
+  fullyParallel: true,
+  // What is awaited comes in milliseconds; the rest is for machines that have other things to do.
+  timeout: 90_000,
+  expect: { timeout: 20_000 },
   reporter: "list",
   outputDir: "test-results",
   use: {
@@ -15,17 +17,12 @@ export default defineConfig({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       args: [
         "--no-sandbox",
+        "--disable-gpu",
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
         "--allow-loopback-in-peer-connection",
         "--disable-features=WebRtcHideLocalIpsWithMdns",
       ],
     },
-  },
-  webServer: {
-    command: "node mock/main.mjs",
-    env: { MOCK_PORT: String(port) },
-    url: `http://127.0.0.1:${port}/login`,
-    reuseExistingServer: false,
   },
 });

@@ -1,7 +1,7 @@
 // Pictures of every page for eyes: node e2e/shots.mjs [page...]; needs `npm run build`; writes to shots/.
 import { mkdirSync } from "node:fs";
 import { chromium } from "@playwright/test";
-import { WORLDS } from "../mock/main.mjs";
+import { ADDRESSES } from "../mock/main.mjs";
 
 const only = process.argv.slice(2);
 const SIZES = [
@@ -9,11 +9,10 @@ const SIZES = [
   [1920, 1080],
   [390, 844],
 ];
-const port = Number(process.env.MOCK_PORT ?? 27100);
-const at = (name) => `http://127.0.0.1:${port + Object.keys(WORLDS).indexOf(name)}`;
+const at = (name) => ADDRESSES[name];
 const tryListen = async (page) => {
   await page.locator(".row .c-listen .button:not([aria-disabled=true])").first().click();
-  await page.getByText("WebSocket fallback").waitFor({ timeout: 7_000 });
+  await page.getByText("WebSocket").waitFor({ timeout: 7_000 });
 };
 const PAGES = {
   console: [at("team"), "/"],

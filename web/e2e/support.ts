@@ -1,14 +1,30 @@
 /** Shared by the page tests: where each invented world lives, what a page may never do, and a real WebRTC peer. */
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 import { type Browser, expect, type Page, test as plain } from "@playwright/test";
 
-const FIRST = Number(process.env.MOCK_PORT ?? 27200);
-// The order of WORLDS in mock/main.mjs.
-const WORLDS = ["demo", "team", "large", "calm", "empty", "wall", "guest"] as const;
-export const at = (world: (typeof WORLDS)[number], path = "/") =>
-  `http://127.0.0.1:${FIRST + WORLDS.indexOf(world)}${path}`;
+type World = "demo" | "team" | "large" | "calm" | "empty" | "wall" | "guest";
+let addresses: Record<World, string>;
+export const at = (world: World, path = "/") => addresses[world] + path;
 
 /** Every page test fails on a script error and on anything the security policy forbids. */
-export const test = plain.extend<{ clean: undefined }>({
+export const test = plain.extend<{ clean: undefined }, { worlds: undefined }>({
+  worlds: [
+    // biome-ignore lint/correctness/noEmptyPattern: playwright reads the names from the pattern
+    async ({}, use) => {
+      const server = spawn(process.execPath, ["mock/main.mjs"], {
+        env: { ...process.env, MOCK_PORT: "0", MOCK_PIPE: "1" },
+        stdio: ["pipe", "pipe", "inherit"],
+      });
+      for await (const line of createInterface(server.stdout)) {
+        addresses = JSON.parse(line);
+        break;
+      }
+      await use(undefined);
+      server.stdin.end();
+    },
+    { auto: true, scope: "worker" },
+  ],
   clean: [
     async ({ page }, use) => {
       const faults: string[] = [];
@@ -24,20 +40,20 @@ export const test = plain.extend<{ clean: undefined }>({
 });
 export { expect };
 
-export async function lever(page: Page, world: (typeof WORLDS)[number], name: string, body: object): Promise<void> {
+export async function lever(page: Page, world: World, name: string, body: object): Promise<void> {
   await page.request.post(at(world, `/mock/${name}`), { data: body });
 }
 
 /** What the browser told the server since the last look. */
 export async function log(
   page: Page,
-  world: (typeof WORLDS)[number],
+  world: World,
 ): Promise<{ type: string; mode?: string; method?: string; bytes?: number }[]> {
   return (await page.request.get(at(world, "/mock/log"))).json();
 }
 
 /** A second page that answers offers: 440 Hz as agent, 880 Hz as customer, 1320 Hz as others; it measures the microphone. */
-export async function answerer(browser: Browser, world: (typeof WORLDS)[number]): Promise<Page> {
+export async function answerer(browser: Browser, world: World): Promise<Page> {
   const page = await browser.newPage();
   await page.goto(at(world, "/login"));
   await lever(page, world, "set", { peer: true });

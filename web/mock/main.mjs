@@ -1,4 +1,4 @@
-// Several invented worlds, one port each.
+// Several invented worlds, one port each: from MOCK_PORT on, or with 0 any that are free. Ends with its standard input.
 import { MockServer } from "./server.mjs";
 
 const BASE = Number(process.env.MOCK_PORT ?? 27100);
@@ -11,9 +11,15 @@ export const WORLDS = {
   wall: { calls: 120, seed: 3, steady: true },
   guest: { calls: 8, signedIn: false, broken: true },
 };
+export const ADDRESSES = {};
 let port = BASE;
 for (const [name, options] of Object.entries(WORLDS)) {
-  await new MockServer(options).start(port);
-  console.log(`${name} http://127.0.0.1:${port}/`);
-  port++;
+  const server = new MockServer(options);
+  await server.start(port);
+  ADDRESSES[name] = `http://127.0.0.1:${server.http.address().port}`;
+  if (port) port++;
 }
+if (process.env.MOCK_PIPE) {
+  console.log(JSON.stringify(ADDRESSES));
+  process.stdin.on("end", () => process.exit(0)).resume();
+} else for (const [name, address] of Object.entries(ADDRESSES)) console.log(`${name} ${address}/`);

@@ -274,6 +274,7 @@ export class MockServer {
       const session = this.openSession(call, "websocket");
       return answer(201, { session: session.id, fallback_url: "/api/listen", fallback_ticket: randomUUID() });
     }
+    if (this.noPort) return refuse(503, "no_webrtc");
     const session = this.openSession(call, "webrtc");
     const headers = {
       "content-type": "application/sdp",

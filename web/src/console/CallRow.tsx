@@ -47,10 +47,10 @@ function Cells(props: RowProps & { call: LiveCall; version: number }) {
     props.version;
     return LEVELS[level(props.call)];
   };
-  const time = createMemo(() => duration(durationOf(props.call, props.live.now())));
+  const time = createMemo(() => duration(durationOf(props.call, props.live.nowOf(props.call))));
   const silence = createMemo(() => {
     props.version;
-    const running = runningSilence(props.call, props.live.now());
+    const running = runningSilence(props.call, props.live.nowOf(props.call));
     return running >= SHOW_SILENCE_MS ? duration(running) : "";
   });
   const cause = () => {
@@ -72,6 +72,7 @@ function Cells(props: RowProps & { call: LiveCall; version: number }) {
       aria-selected={props.selected}
       data-severity={severity()}
       data-active={props.active ? "" : undefined}
+      data-stale={props.live.stale(props.call) ? "" : undefined}
       style={{ transform: `translateY(${props.place * props.rowHeight}px)` }}
       onClick={() => props.onSelect()}
       onDblClick={() => props.onListen()}
@@ -89,14 +90,14 @@ function Cells(props: RowProps & { call: LiveCall; version: number }) {
         {time()}
       </span>
       <span class="c-lanes" role="gridcell">
-        <Lanes call={props.call} version={props.version} second={props.live.second()} />
+        <Lanes call={props.call} version={props.version} second={props.live.secondOf(props.call)} />
       </span>
       <span class="c-silence" role="gridcell">
         <span class="quiet small cut">{cause()}</span>
         <span class="figure">{silence()}</span>
       </span>
       <span class="c-marks" role="gridcell">
-        <Marks call={props.call} version={props.version} now={props.live.now()} />
+        <Marks call={props.call} version={props.version} now={props.live.nowOf(props.call)} />
       </span>
       <span class="c-listen" role="gridcell">
         <button

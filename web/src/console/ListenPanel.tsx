@@ -96,16 +96,16 @@ function Known(props: PanelProps & { id: string; listens: boolean; live_call: Li
     <>
       <div class="who">
         <h2 class="cut">{agent()}</h2>
-        <span class="figure">{duration(durationOf(props.live_call, props.live.now()))}</span>
+        <span class="figure">{duration(durationOf(props.live_call, props.live.nowOf(props.live_call)))}</span>
         <span class="quiet cut">
           {view().queue_name || t("calls.noQueue")} · {view().customer}
         </span>
         <span class="alerts">
-          <Marks call={props.live_call} version={version()} now={props.live.now()} />
+          <Marks call={props.live_call} version={version()} now={props.live.nowOf(props.live_call)} />
         </span>
       </div>
       <div class="tall-lanes">
-        <Lanes call={props.live_call} version={version()} second={props.live.second()} />
+        <Lanes call={props.live_call} version={version()} second={props.live.secondOf(props.live_call)} />
       </div>
       <Facts call={props.live_call} version={version()} />
       <Status session={props.session} listens={props.listens} hears={hears()} />

@@ -15,7 +15,7 @@ export const en = {
   "feed.live": "Live",
   "feed.stale": "No data for {time}",
   "feed.reconnecting": "Reconnecting",
-  "feed.partly": "Part of the calls is stale: {nodes}",
+  "feed.partly": "{nodes} does not answer: its calls are shown as they were last",
   "feed.noBridge": "No bridge connected: calls run, but are not seen here",
 
   "calls.title": "Live calls",
@@ -95,7 +95,7 @@ export const en = {
   "listen.failed": "Cannot listen",
   "listen.ended": "The call has ended",
   "listen.transport.webrtc": "Listening",
-  "listen.transport.websocket": "Listening by WebSocket, more delay",
+  "listen.transport.websocket": "By WebSocket, more delay",
   "listen.heard": "Heard {time}",
   "side.agent": "Agent",
   "side.customer": "Customer",

@@ -30,6 +30,11 @@ export interface Live {
   now: Accessor<number>;
   /** The same in whole seconds: changes once a second. */
   second: Accessor<number>;
+  /** True while the call's node does not answer: what is shown of the call is what it was. */
+  stale(call: LiveCall): boolean;
+  /** Server time as far as the call is known: stops when its node does not answer. */
+  nowOf(call: LiveCall): number;
+  secondOf(call: LiveCall): number;
   /** Ms since the last message of the server. */
   silentFor: Accessor<number>;
   staleNodes: Accessor<readonly string[]>;
@@ -151,6 +156,8 @@ export function createLive(): Live {
     feed.stop();
   });
 
+  const isStale = (call: LiveCall) => staleNodes().length > 0 && staleNodes().includes(call.view.node);
+  const until = (call: LiveCall) => call.figuresAt + COUNT_ON_MS;
   return {
     feed,
     ranking,
@@ -166,6 +173,9 @@ export function createLive(): Live {
     calls: () => board.calls,
     now,
     second,
+    stale: isStale,
+    nowOf: (call) => (isStale(call) ? Math.min(now(), until(call)) : now()),
+    secondOf: (call) => (isStale(call) ? Math.min(second(), Math.floor(until(call) / 1000)) : second()),
     silentFor,
     staleNodes,
     bridges,

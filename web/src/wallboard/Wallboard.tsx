@@ -97,16 +97,21 @@ function Tile(props: { id: string; live: Live; columns: number; rows: number }) 
     return fitName(full, (text) => ruler.measureText(text).width <= space);
   });
   const running = createMemo(() => {
+    const known = call();
     const alert = worst();
-    return alert ? duration(props.live.now() - alert.since_ms) : "";
+    return known && alert ? duration(props.live.nowOf(known) - alert.since_ms) : "";
   });
   const rule = () => {
     const alert = worst();
     return alert ? told("rule", alert.rule) : t("mark.proof");
   };
+  const stale = () => {
+    const known = call();
+    return known !== undefined && props.live.stale(known);
+  };
   const severity = () => LEVELS[level(call() ?? ({ view: { proof_failures: 0 }, alerts: [] } as never))];
   return (
-    <li class="tile" data-severity={severity()}>
+    <li class="tile" data-severity={severity()} data-stale={stale() ? "" : undefined}>
       <span ref={name} class="name cut">
         {agent()}
       </span>
