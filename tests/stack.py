@@ -38,6 +38,8 @@ from sip_bridge.tasks import Tasks
 HOST = "127.0.0.1"
 AGENT_HZ = 440.0
 CUSTOMER_HZ = 1000.0
+SPARE_LINKS = tuple(f"supervisor {n}" for n in range(1, 9))
+"""More links that sign in as the supervisor, for more browsers."""
 
 
 class Sequences:
@@ -107,6 +109,19 @@ def tones(plan: NextCall, seconds: float = 600.0) -> Conversation:
     """Both parties hum without a pause: the agent at 440 Hz, the customer at 1000 Hz."""
     script = Script("tones", "tones", "inbound", "orders", 1, (Silence(1.0),))
     return Conversation(script, tone(AGENT_HZ, seconds), tone(CUSTOMER_HZ, seconds))
+
+
+def own_hz(extension: str) -> tuple[float, float]:
+    """Return the tones of one agent's calls: the agent's and the customer's; no two agents of ten share one."""
+    slot = int(extension) - 201
+    return AGENT_HZ + 50 * slot, CUSTOMER_HZ + 90 * slot
+
+
+def own_tones(plan: NextCall, seconds: float = 600.0) -> Conversation:
+    """Like `tones`, but every agent and every customer hums a tone of their own."""
+    script = Script("tones", "tones", "inbound", "orders", 1, (Silence(1.0),))
+    agent, customer = own_hz(plan.agent.extension)
+    return Conversation(script, tone(agent, seconds), tone(customer, seconds))
 
 
 def dominant_hz(samples: npt.NDArray[np.generic], rate: int = RATE) -> float:
@@ -188,11 +203,10 @@ async def stack(
     stage = Stage(folder, HOST, free_ports(HOST, 0, agents), schedule.agents, tls=False)
     stage.write()
     # A link signs in once: one for each browser, and one for requests of the test itself.
-    tokens = {use: secrets.token_urlsafe(16) for use in ("/", "/wallboard", "api")}
+    tokens = {use: secrets.token_urlsafe(16) for use in ("/", "/wallboard", "api", *SPARE_LINKS)}
     wanted = [
-        [tokens["/"], "supervisor", "/"],
-        [tokens["api"], "supervisor", "/"],
-        [tokens["/wallboard"], "wallboard", "/wallboard"],
+        [token, "wallboard" if use == "/wallboard" else "supervisor", "/wallboard" if use == "/wallboard" else "/"]
+        for use, token in tokens.items()
     ]
     os.environ[LINKS] = json.dumps(wanted)
     path = configuration.load(stage.config).bus_path

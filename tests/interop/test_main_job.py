@@ -12,16 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
-from scipy import signal
 
 from livemon.demo.track import RATE, Samples
-from tests.browser import chromium, levels, page_of, until_heard, write_wav
+from tests.browser import chromium, levels, page_of, until_heard
 from tests.stack import AGENT_HZ, CUSTOMER_HZ, dominant_hz, matched, stack
+from tests.sweep import PAUSE_S, SWEEP_S, microphone, sweep
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.needs("chromium")]
-
-# Two seconds of a sweep in the telephone band, then silence: the microphone plays it over and over.
-SWEEP_S, PAUSE_S = 1.0, 0.5
 
 
 @pytest.fixture
@@ -30,19 +27,6 @@ def folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="lm"))
     yield made
     shutil.rmtree(made, ignore_errors=True)
-
-
-def sweep(rate: int) -> Samples:
-    at = np.arange(round(SWEEP_S * rate)) / rate
-    wave = signal.chirp(at, 400, SWEEP_S, 3000) * np.hanning(len(at)) ** 0.25
-    return np.asarray(np.round(wave * 12000), dtype=np.int16)
-
-
-def microphone(folder: Path) -> Path:
-    path = folder / "sweep.wav"
-    pause = np.zeros(round(PAUSE_S * 48000), dtype=np.int16)
-    write_wav(path, np.concatenate([sweep(48000), pause]), 48000)
-    return path
 
 
 async def test_listen_whisper_and_stop_in_chromium(folder: Path) -> None:
