@@ -18,20 +18,28 @@ BATCH: Final = 64
 
 
 class MediaChannel:
-    """One end of the SOCK_SEQPACKET pair; must be made inside a running loop."""
+    """One end of the SOCK_SEQPACKET pair; must be made inside a running loop.
 
-    def __init__(self, end: socket.socket, on_message: Callable[[bytes], None]) -> None:
+    The keeper holds the other end as well, so its end means that keeper and media are both gone: `on_lost` is told once.
+    """
+
+    def __init__(
+        self, end: socket.socket, on_message: Callable[[bytes], None], on_lost: Callable[[], None] = lambda: None
+    ) -> None:
         self.counters: Counter[str] = Counter()
         self._end = end
         self._on_message = on_message
+        self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING)
+        self._closed = False
         self._buffer = memoryview(bytearray(MAX_MESSAGE))
         end.setblocking(False)
         self._loop.add_reader(end, self._read)
 
     def close(self) -> None:
         """Stop reading and writing; the descriptor stays the keeper's."""
+        self._closed = True
         self._loop.remove_reader(self._end)
         self._loop.remove_writer(self._end)
 
@@ -39,7 +47,7 @@ class MediaChannel:
         """Send a JSON command, or queue it until the media process reads again."""
         data = json.dumps(message, separators=(",", ":")).encode()
         if self._waiting or not self._sent(data):
-            if not self._waiting:
+            if not self._waiting and not self._closed:
                 self._loop.add_writer(self._end, self._write)
             self._waiting.append(data)
 
@@ -69,5 +77,8 @@ class MediaChannel:
             except (BlockingIOError, ConnectionError):
                 return
             if size == 0:
+                # Readable for good from here on: without this the loop would turn without a pause.
+                self.close()
+                self._on_lost()
                 return
             self._on_message(bytes(self._buffer[:size]))

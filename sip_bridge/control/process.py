@@ -72,7 +72,7 @@ class ControlProcess:
         )
         router.registered = lambda uri: self._registrar.locate(uri) is not None
         self._shell = SipShell(self._layer, descriptors.udp, descriptors.tcp)
-        self._channel = MediaChannel(descriptors.media, self._control.media.take)
+        self._channel = MediaChannel(descriptors.media, self._control.media.take, self._abandoned)
         self._link = LinkClient(node, self._control, time.monotonic_ns) if node is not None else None
         self._scrape = ScrapeServer(self._text, lambda: not self._b2bua.draining)
 
@@ -148,6 +148,11 @@ class ControlProcess:
         log.info("draining", extra={"calls": len(self._b2bua.calls)})
         if not self._b2bua.calls:
             self._stopping.set()
+
+    def _abandoned(self) -> None:
+        # Nobody relays and nobody would start media again; a new bridge needs our SIP sockets to be free.
+        log.critical("keeper and media are gone: the calls end here", extra={"calls": len(self._b2bua.calls)})
+        self._stopping.set()
 
     async def _farewell(self) -> None:
         for call in list(self._b2bua.calls):
