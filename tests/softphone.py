@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,6 +91,7 @@ class Softphone:
         self.calls: dict[str, Call] = {}
         self.rang = asyncio.Event()
         self.requests: list[str] = []
+        self.said = 0
         self._server = server
         self._answers: dict[tuple[str, str], asyncio.Future[str]] = {}
         self._replies: dict[tuple[str, str], bytes] = {}
@@ -159,6 +160,15 @@ class Softphone:
         assert call.media is not None
         head = struct.pack(">BBHII", 0x80, payload_type, next(self._seq) & 0xFFFF, timestamp & 0xFFFFFFFF, self.ssrc)
         self._rtp.sendto(head + payload, call.media)
+
+    async def talk(self, call: Call, payloads: Sequence[bytes]) -> None:
+        """Say these 20 ms payloads over and over, in real time, until cancelled; `said` counts the packets."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        for number in itertools.count():
+            self.speak(call, payloads[number % len(payloads)], 160 * number)
+            self.said += 1
+            await asyncio.sleep(max(0.0, began + 0.02 * (number + 1) - clock()))
 
     def _message(self, call: Call, method: str, branch: str, number: int, body: str, extra: str) -> str:
         rows = [
