@@ -140,6 +140,8 @@ class Keeper:
         signal.set_wakeup_fd(writing.fileno())
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
+        waker = select.poll()  # select() refuses descriptors from 1024 on, and every RTP port is one
+        waker.register(reading, select.POLLIN)
         deadline: float | None = None
         while True:
             now = time.monotonic()
@@ -147,7 +149,7 @@ class Keeper:
             code = self.control.step(now)
             if deadline is not None and (self.control.ended or now >= deadline):
                 break
-            select.select([reading], [], [], self._wait(now, deadline))
+            waker.poll(self._wait(now, deadline))
             numbers = _read(reading)
             if signal.SIGINT in numbers:
                 self.control.end(signal.SIGINT)
@@ -166,8 +168,9 @@ class Keeper:
         return 0
 
     def _wait(self, now: float, deadline: float | None) -> float | None:
+        """Return how long nothing is due, in ms."""
         times = [due for due in (self.media.due, self.control.due, deadline, self._retell) if due is not None]
-        return max(0.0, min(times) - now) if times else None
+        return max(0.0, min(times) - now) * 1000 if times else None
 
     def _start_media(self) -> subprocess.Popen[bytes]:
         ours, theirs = channel_pair()

@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """
 import sys
 from sip_bridge.keeper import KeeperPlan, run
-first = int(sys.argv[1])
-raise SystemExit(run(KeeperPlan(sip_udp=(("127.0.0.1", first + 90),), sip_tcp=(("127.0.0.1", first + 90),),
-    rtp_host="127.0.0.1", rtp_first=first, rtp_last=first + 39, control_args=tuple(sys.argv[2:]),
+first, ports = int(sys.argv[1]), int(sys.argv[2])
+raise SystemExit(run(KeeperPlan(sip_udp=(("127.0.0.1", first + ports + 50),), sip_tcp=(("127.0.0.1", first + ports + 50),),
+    rtp_host="127.0.0.1", rtp_first=first, rtp_last=first + ports - 1, control_args=tuple(sys.argv[3:]),
     control_module="tests.fake_control", drain_s=20)))
 """
 
@@ -30,12 +30,14 @@ raise SystemExit(run(KeeperPlan(sip_udp=(("127.0.0.1", first + 90),), sip_tcp=((
 class KeeperPlay:
     """A running bridge without SIP."""
 
-    def __init__(self, first_port: int, folder: Path, commands: list[dict[str, Any]], extra: tuple[str, ...]) -> None:
+    def __init__(
+        self, first_port: int, ports: int, folder: Path, commands: list[dict[str, Any]], extra: tuple[str, ...]
+    ) -> None:
         self.first_port = first_port
         script = folder / "script"
         self.log = folder / "log"
         script.write_text("\n".join(map(json.dumps, commands)))
-        arguments = [str(first_port), "--script", str(script), "--log", str(self.log), *extra]
+        arguments = [str(first_port), str(ports), "--script", str(script), "--log", str(self.log), *extra]
         self.keeper = subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments], cwd=ROOT)
 
     def events(self, key: str, value: object = None) -> list[dict[str, Any]]:
@@ -60,9 +62,11 @@ class KeeperPlay:
 
 
 @contextmanager
-def running(first_port: int, folder: Path, commands: list[dict[str, Any]], *extra: str) -> Iterator[KeeperPlay]:
-    """Run a bridge for the time of a test."""
-    play = KeeperPlay(first_port, folder, commands, extra)
+def running(
+    first_port: int, folder: Path, commands: list[dict[str, Any]], *extra: str, ports: int = 40
+) -> Iterator[KeeperPlay]:
+    """Run a bridge for the time of a test; its SIP port is the 51st after its RTP ports."""
+    play = KeeperPlay(first_port, ports, folder, commands, extra)
     try:
         play.wait(lambda: play.events("ev", "hello") and play.child("media.host"))
         yield play
