@@ -106,6 +106,12 @@ def head(kind: int, count: int, epoch: int, tick: int, previous: int) -> bytes:
     return _HEAD.pack(kind, VERSION, count, epoch, tick, previous)
 
 
+PACKET_HEAD: Final = _PACKET.size
+"""Octets of a packet record before its payload."""
+packet_head: Final = _PACKET.pack
+"""The head of a packet record, for callers who join many: the arguments of `packet_record`, the payload's length last."""
+
+
 def packet_record(
     leg: int, seq: int, pt_marker: int, flags: int, rtp_ts: int, arrival_us: int, payload: bytes
 ) -> bytes:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
-from . import rtcp
 from .commands import Address, Open, Set
 from .g711 import Law
 from .proof import ProofTable
+from .rtcp import MUX_FIRST, MUX_LAST
 from .rtp import HEADER, HEADER_SIZE, M16, MAX_PACKET, VERSION_2, BadRtp, bounds, newer
 
 
@@ -32,6 +32,11 @@ class Kind(IntEnum):
     DTMF = 3
     COMFORT_NOISE = 4
 
+
+DTMF: Final = int(Kind.DTMF)
+COMFORT_NOISE: Final = int(Kind.COMFORT_NOISE)
+LAST_LAW: Final = int(Kind.PCMA)
+"""For the packet path: a plain number is compared several times as fast as a member of an enumeration."""
 
 LAWS: Final[Mapping[int, Law]] = {Kind.PCMU: Law.PCMU, Kind.PCMA: Law.PCMA}
 
@@ -228,7 +233,7 @@ class Leg:
         payload = bytes(current.view[start:end])
         if self._proven:
             current.proof.note(self.id, timestamp, payload)
-        if rtcp.MUX_FIRST <= second <= rtcp.MUX_LAST:
+        if MUX_FIRST <= second <= MUX_LAST:
             return Dropped.RTCP
         if self.credit <= 0:
             self.dropped[Dropped.CAPPED] += 1
@@ -237,26 +242,25 @@ class Leg:
         current.second, current.seq, current.timestamp = second, seq, timestamp
         current.start, current.end, current.size = start, end, size
         current.kind = self.kind = self.kinds[second & 0x7F]
-        self._count(current, ssrc, now)
-        return payload
-
-    def _count(self, current: Current, ssrc: int, now: int) -> None:
         self.packets += 1
         self.last_ns = now
-        transit = now // self._sample_ns - current.timestamp
+        transit = now // self._sample_ns - timestamp
         if ssrc == self.ssrc:
-            if current.seq == (self.highest + 1) & M16:
+            highest = self.highest + 1
+            if seq == highest & M16:
                 current.fresh = True
-                self.highest += 1
+                self.highest = highest
             else:
-                current.fresh = self._step(current.seq)
+                current.fresh = self._step(seq)
             moved = transit - self._transit
             if -LONGEST_MOVE < moved < LONGEST_MOVE:
-                self.jitter += (moved if moved >= 0 else -moved) - (self.jitter + 8 >> 4)
+                jitter = self.jitter
+                self.jitter = jitter + (moved if moved >= 0 else -moved) - (jitter + 8 >> 4)
         else:
             current.fresh = True
-            self._renew(current.seq, ssrc)
+            self._renew(seq, ssrc)
         self._transit = transit
+        return payload
 
     def _step(self, seq: int) -> bool:
         """Count a packet that is not the next one; tell whether it is newer than all before it."""

@@ -15,7 +15,7 @@ from sip_bridge.link.wire import TapRow
 from . import commands, memory
 from .commands import Address, BadCommand
 from .grants import Ask
-from .leg import LAWS, Current, Dropped, Kind, Leg
+from .leg import DTMF, LAWS, Current, Dropped, Leg
 from .line import TOTALS, Line
 from .outbound import AgentOutbound, CustomerOutbound, Origin, Send
 from .reports import Reporter
@@ -86,7 +86,7 @@ class Relay:
 
     def packet(self, line: Line, size: int, source: Address, now: int) -> None:
         """Take the RTP packet of `size` octets in `buffer` that came from `source`."""
-        leg = line.leg
+        leg, current = line.leg, self.current
         payload = leg.receive(size, source, now)
         if payload.__class__ is not bytes:
             if payload is Dropped.RTCP:
@@ -100,10 +100,11 @@ class Relay:
                 # The source is known to one leg's record, the offsets from it to the other's.
                 self._save(line)
                 self._save(self.lines[target.leg.id])
-        if self.tap.on:
-            self.tap.packet(leg, self.current, payload, now)
-        if leg.kind == Kind.DTMF and self.current.timestamp != leg.last_digit:
-            leg.last_digit = self.current.timestamp
+        tap = self.tap
+        if tap.on:
+            tap.packet(leg, current, payload, now)
+        if current.kind == DTMF and current.timestamp != leg.last_digit:
+            leg.last_digit = current.timestamp
             self.events.append({"ev": "dtmf", "leg": leg.id})
 
     def feed(self, leg: int, data: bytes, source: Address, now: int) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from sip_bridge.link import wire
-from sip_bridge.link.wire import TapRow, head, packet_record, row_record
+from sip_bridge.link.wire import PACKET_HEAD, TapRow, head, packet_head, row_record
 
-from .leg import Current, Kind, Leg
+from .leg import DTMF, LAST_LAW, Current, Kind, Leg
 
 FAST_NS: Final = 2_000_000
 """Flush for legs somebody listens to: the wait it adds is below what can be noticed."""
@@ -28,7 +28,8 @@ class Batch:
 
     def __init__(self, period_ns: int) -> None:
         self.period_ns = period_ns
-        self.records: list[bytes] = []
+        self.pieces: list[bytes] = []
+        """Head and payload of each record in turn: joined once a frame, not once a packet."""
         self.octets = 0
         self.since_ns = 0
 
@@ -48,16 +49,19 @@ class Tap:
     def packet(self, leg: Leg, current: Current, payload: bytes, now: int) -> None:
         """Record the packet `leg` has just received."""
         kind = current.kind
-        flags = FLAGS[kind] if kind > Kind.PCMA else 0
-        if kind == Kind.DTMF and payload:
-            payload = b"\0" + payload[1:]  # RFC 4733, 2.3: the first octet is the digit
-        record = packet_record(leg.id, current.seq, current.second, flags, current.timestamp, now // 1000, payload)
+        flags = 0
+        if kind > LAST_LAW:
+            flags = FLAGS[kind]
+            if kind == DTMF and payload:
+                payload = b"\0" + payload[1:]  # RFC 4733, 2.3: the first octet is the digit
         batch = self.fast if leg.listened else self.slow
-        records = batch.records
-        if not records:
+        pieces = batch.pieces
+        if not pieces:
             batch.since_ns = now
-        records.append(record)
-        batch.octets += len(record)
+        length = len(payload)
+        pieces.append(packet_head(leg.id, current.seq, current.second, flags, current.timestamp, now // 1000, length))
+        pieces.append(payload)
+        batch.octets += PACKET_HEAD + length
         if batch.octets > FRAME_OCTETS:
             self._cut(batch)
 
@@ -70,7 +74,7 @@ class Tap:
     def flush(self, now: int) -> list[bytes]:
         """Return the frames that are due."""
         for batch in (self.fast, self.slow):
-            if batch.records and now - batch.since_ns >= batch.period_ns:
+            if batch.pieces and now - batch.since_ns >= batch.period_ns:
                 self._cut(batch)
         frames = self._frames
         if frames:
@@ -78,8 +82,9 @@ class Tap:
         return frames
 
     def _cut(self, batch: Batch) -> None:
-        self._frames.append(self._head(wire.PACKETS, len(batch.records)) + b"".join(batch.records))
-        batch.records = []
+        pieces = batch.pieces
+        self._frames.append(b"".join((self._head(wire.PACKETS, len(pieces) // 2), *pieces)))
+        pieces.clear()
         batch.octets = 0
 
     def _head(self, kind: int, count: int) -> bytes:
