@@ -25,7 +25,8 @@ from tests.desk import Desk
 from tests.house import HOST, House, Plan, free_base, house
 from tests.listening import tone, ulaw
 from tests.softphone import Call, Softphone
-from tests.stack import RATE, dominant_hz, share_found
+from livemon.demo.track import RATE
+from tests.stack import dominant_hz, share_found
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
