@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soxr
 
-from livemon.demo.track import RATE, Samples
+from livemon.demo.track import RATE
 from tests.browser import chromium, levels, page_of, until_heard
 from tests.stack import AGENT_HZ, CUSTOMER_HZ, dominant_hz, matched, stack
 from tests.sweep import PAUSE_S, SWEEP_S, microphone, sweep

@@ -1,4 +1,4 @@
-"""What a supervisor does beyond the main job, end to end: hop, speak to both, share a call, fall back, look at the wall.
+"""What a supervisor does beyond the main job, end to end: hop, speak to both, share a call, fall back, watch the wall.
 
 One stack serves every test here: Ada and Ben hum a tone of their own, Cleo talks all the time, Dan talks and falls
 silent. Firefox is held against the listening service in test_firefox_listen.py.
@@ -27,7 +27,7 @@ from livemon.demo.track import RATE, Conversation, Samples
 from tests.browser import chromium, levels, page_of, until_heard
 from tests.speechlike import voice
 from tests.stack import Recorder, Running, dominant_hz, matched, own_hz, own_tones, stack
-from tests.sweep import PAUSE_S, SWEEP_S, microphone, sweep
+from tests.sweep import SWEEP_S, microphone, sweep
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
