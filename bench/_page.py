@@ -33,6 +33,7 @@ PROBE: Final = """
     ear.getFloatFrequencyData(bins);
     return bins[Math.round(hz * ear.fftSize / ear.context.sampleRate)];
   }), -200);
+  window.__at = at;
   window.__asked = [];
   const fetched = window.fetch;
   window.fetch = async (...given) => {
