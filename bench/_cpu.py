@@ -28,6 +28,13 @@ def pin(pid: int, core: int) -> None:
                 os.sched_setaffinity(thread.id, {core})
 
 
+def come_first(pid: int) -> None:
+    """Let a session leader run before other work where we may: the media process does the same for itself."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, -15)
+        Path(f"/proc/{pid}/autogroup").write_text("-15")
+
+
 def bridge_parts(keeper: int) -> dict[str, int]:
     """Return the process ids of a bridge's parts by name."""
     found = {"keeper": keeper}

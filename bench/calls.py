@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench._callers import Callers
-from bench._cpu import bridge_parts, cpu_ms, pin
+from bench._cpu import bridge_parts, come_first, cpu_ms, pin
 from bench.figure import Figure
 from livemon import config as configuration
 from livemon.bus.hub import Hub
@@ -68,9 +68,11 @@ class Site:
             [self.generator, str(PHONES), self.speech, str(WARM_S), str(seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,
             text=True,
         ) as process:
             pin(process.pid, OTHER_CORE)
+            come_first(process.pid)
             assert process.stdin is not None and process.stdout is not None
             process.stdin.write("\n".join(legs))
             process.stdin.close()
