@@ -31,7 +31,7 @@ def demo(
     host: Annotated[str, typer.Option(help="Address to serve on; another than 127.0.0.1 turns TLS on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the pages; 0 for any.")] = 8080,
     seed: Annotated[int, typer.Option(help="The same seed plays the same calls.")] = 1,
-    duration: Annotated[float | None, typer.Option(help="End after so many seconds.")] = None,
+    duration: Annotated[float | None, typer.Option(help="End so many seconds after the links are printed.")] = None,
 ) -> int:
     """Run a simulated call centre and print the link to open."""
     from livemon.demo.run import DemoOptions, run

@@ -42,7 +42,7 @@ class DemoOptions:
     port: int = 8080
     seed: int = 1
     duration: float | None = None
-    """Seconds after which the demo ends by itself; None: until Ctrl-C."""
+    """Seconds after the links are printed at which the demo ends by itself; None: until Ctrl-C."""
 
 
 def cache_dir() -> Path:
@@ -104,15 +104,15 @@ async def _run(stage: Stage, options: DemoOptions, terminal: int) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.stop.set)
     tasks = Tasks("demo-run")
-    tasks.start(_announce(stage, tokens, terminal, supervisor), "announce")
-    if options.duration is not None:
-        loop.call_later(options.duration, supervisor.stop.set)
+    tasks.start(_announce(stage, options, tokens, terminal, supervisor), "announce")
     status = await supervisor.run()
     await tasks.close()
     return status
 
 
-async def _announce(stage: Stage, tokens: dict[str, str], terminal: int, supervisor: Supervisor) -> None:
+async def _announce(
+    stage: Stage, options: DemoOptions, tokens: dict[str, str], terminal: int, supervisor: Supervisor
+) -> None:
     """Print the two links once the pages answer."""
     loop = asyncio.get_running_loop()
     until = loop.time() + READY_WITHIN_S
@@ -135,6 +135,8 @@ async def _announce(stage: Stage, tokens: dict[str, str], terminal: int, supervi
     if stage.tls:
         lines.append("  The certificate is self-signed: your browser will ask.")
     _say(terminal, "\n".join(lines) + "\n")
+    if options.duration is not None:
+        loop.call_later(options.duration, supervisor.stop.set)
 
 
 async def _answers(stage: Stage) -> bool:

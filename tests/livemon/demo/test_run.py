@@ -32,7 +32,7 @@ def test_a_number_of_calls_that_cannot_be_is_refused(calls: int) -> None:
 
 @pytest.mark.slow
 def test_the_demo_prints_its_links_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "livemon.cli", "demo", "--calls", "2", "--port", "0", "--duration", "25"]
+    command = [sys.executable, "-m", "livemon.cli", "demo", "--calls", "2", "--port", "0", "--duration", "3"]
     env = dict(os.environ, TMPDIR=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
