@@ -81,6 +81,30 @@ def test_a_reply_after_a_hold_is_no_reply_time() -> None:
     assert ledger.longest_silence_ms == 0
 
 
+def test_a_reply_after_another_hold_was_over_is_a_reply_time() -> None:
+    ledger = Ledger()
+    ledger.feed(0, 1000, CUSTOMER)
+    ledger.feed(1000, 31_000, 0)
+    ledger.silence(1000, 31_000, "hold")
+    ledger.feed(31_000, 32_000, AGENT)
+    ledger.feed(32_000, 33_500, 0)
+    ledger.silence(32_000, 33_500, "unexplained")
+    ledger.feed(33_500, 34_000, CUSTOMER)
+    assert ledger.latencies == {"customer": [1500]}
+
+
+@pytest.mark.parametrize(("before", "greeting"), [((700, CUSTOMER), 700), ((500, 0), 500), ((100, AGENT), 0)])
+def test_the_greeting_is_the_agents_first_word_and_stays_it(before: tuple[int, int], greeting: int) -> None:
+    ledger = fill(before, (1000, AGENT), (300, CUSTOMER), (1000, AGENT))
+    assert ledger.greeting_ms == greeting
+
+
+def test_an_overlap_from_the_first_moment_on_is_one() -> None:
+    ledger = fill((400, BOTH), (400, BOTH | THIRD), (1000, AGENT))
+    assert ledger.overlaps == [(0, 800, "customer")]
+    assert ledger.interruptions == {"customer": 1}
+
+
 def test_a_monologue_ends_with_its_own_long_pause() -> None:
     ledger = fill((10_000, AGENT), (3000, 0), (5000, AGENT), (3001, 0), (6000, AGENT), (100, CUSTOMER))
     assert ledger.longest_monologue_ms["agent"] == 18_000
@@ -109,8 +133,10 @@ def test_a_cause_known_late_is_put_right() -> None:
     ledger.silence(9000, 11_000, "unexplained")
     ledger.relabel(4500, 9000, "network")
     ledger.relabel(-100, 0, "network")
-    assert ledger.silent_ms == {"no_packets": 2000, "network": 4000, "unexplained": 2000}
-    assert [cause for _, _, cause in ledger.silences] == ["no_packets", "network", "unexplained"]
+    ledger.silence(20_000, 23_000, "no_packets")
+    ledger.relabel(19_000, 23_000, "hold")
+    assert ledger.silent_ms == {"no_packets": 2000, "network": 4000, "unexplained": 2000, "hold": 3000}
+    assert [cause for _, _, cause in ledger.silences] == ["no_packets", "network", "unexplained", "hold"]
 
 
 def test_marks_are_bounded_and_sums_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
