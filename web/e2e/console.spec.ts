@@ -50,6 +50,23 @@ test("comes back by itself after the feed was cut, and says when data are stale"
   await expect(page.locator(".row")).toHaveCount(8);
 });
 
+test("calls of a node that does not answer are dimmed and stop counting", async ({ page }) => {
+  await page.goto(at("calm"));
+  await expect(page.locator(".row").first()).toBeVisible();
+  await lever(page, "calm", "set", { staleNodes: ["node-0"] });
+  await expect(page.getByText("node-0 does not answer")).toBeVisible();
+  await expect(page.locator(".row:not([data-stale])")).toHaveCount(0);
+  const time = page.locator(".row").first().locator(".c-time");
+  // It counts on for 3 s, as at every hiccup; then it stands.
+  await page.waitForTimeout(4_000);
+  const stood = (await time.textContent()) ?? "";
+  await page.waitForTimeout(2_000);
+  await expect(time).toHaveText(stood);
+  await lever(page, "calm", "set", { staleNodes: [] });
+  await expect(page.locator(".row[data-stale]")).toHaveCount(0);
+  await expect(time).not.toHaveText(stood);
+});
+
 test.describe("by WebRTC", () => {
   test("both legs sound, hop keeps the connection, whisper sends only while held", async ({ page, browser }) => {
     const peer = await answerer(browser, "demo");

@@ -86,7 +86,10 @@ export class MockServer {
     if (!this.world) return;
     const delta = this.world.tick();
     if (this.frozen) return;
-    for (const feed of this.feeds) if (feed.n) feed.ws.send(JSON.stringify({ type: "delta", n: ++feed.n, ...delta }));
+    // A node that does not answer: the web process still speaks, but has no news of its calls.
+    const message = this.staleNodes?.length ? { now_ms: delta.now_ms } : delta;
+    if (this.staleNodes) message.stale = this.staleNodes;
+    for (const feed of this.feeds) if (feed.n) feed.ws.send(JSON.stringify({ type: "delta", n: ++feed.n, ...message }));
   }
 
   feed(ws) {
