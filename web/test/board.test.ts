@@ -244,4 +244,15 @@ describe("board", () => {
     const levels = [...board.calls.values()].map(level);
     expect(levels).toEqual([2, 3]);
   });
+
+  test("remembers a hold that is over for as long as the lanes show it", () => {
+    const board = start();
+    const hold = { state: "hold", state_since_ms: 1_100_000 };
+    const back = { state: "talking", state_since_ms: 1_120_000 };
+    board.applyDelta({ type: "delta", n: 2, now_ms: 1_101_000, calls: [aCall(0, hold)] });
+    board.applyDelta({ type: "delta", n: 3, now_ms: 1_121_000, calls: [aCall(0, back)] });
+    expect(board.calls.get("call-0")?.holds).toEqual([[1_100_000, 1_120_000]]);
+    board.applyDelta({ type: "delta", n: 4, now_ms: 1_195_000, calls: [aCall(0, back)] });
+    expect(board.calls.get("call-0")?.holds).toEqual([]);
+  });
 });

@@ -169,6 +169,19 @@ describe("listening", () => {
     expect(view.state).toBe("idle");
   });
 
+  test.each(["bridge_away", "no_such_call"])("a node that comes back may say %s for a while", async (reason) => {
+    await listening.listen("a");
+    webRtc = () => Promise.reject(new ApiError(reason, "", reason === "no_such_call" ? 404 : 409));
+    transports[0]?.onLost?.();
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await timers.pass(4_000);
+      expect(view.state).toBe("reconnecting");
+    }
+    webRtc = () => Promise.resolve(opened("webrtc"));
+    await timers.pass(4_000);
+    expect(view).toMatchObject({ state: "listening", call: "a" });
+  });
+
   test("closed for a lost right stays closed", async () => {
     await listening.listen("a");
     listening.session(told("s1", "closed", "no_right"));

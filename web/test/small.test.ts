@@ -19,6 +19,7 @@ const live = (view = aCall(0), silence = 0) => ({
   figuresAt: 2_000_000,
   spurts: [],
   alerts: [],
+  holds: [],
 });
 
 describe("clock", () => {
@@ -82,9 +83,11 @@ describe("lanes", () => {
     expect(covered(drawing.agent)).toBe(25);
   });
 
-  test("an open spurt reaches to now, whatever its last update said", () => {
-    const drawing = lanes(call([spurtRow(0, 1, 90_000, 95_000, true)]), now);
-    expect(drawing.customer[0]?.[1]).toBe(1);
+  test("an open spurt goes on for three seconds after its last update, then it is not known to", () => {
+    const fresh = lanes(call([spurtRow(0, 1, 90_000, 98_000, true)]), now);
+    expect(fresh.customer[0]?.[1]).toBe(1);
+    const old = lanes(call([spurtRow(0, 1, 50_000, 52_000, true)]), now);
+    expect(old.customer).toEqual([[10 / 60, 15 / 60]]);
   });
 
   test("shows silences of three seconds and more, not pauses, and none before the answer", () => {
@@ -96,7 +99,14 @@ describe("lanes", () => {
   test("hold is hold, not silence", () => {
     const held = { state: "hold", state_since_ms: 1_080_000 };
     const drawing = lanes(call([spurtRow(0, 0, 30_000, 79_000)], held), now);
-    expect(drawing.hold?.[1]).toBe(1);
+    expect(drawing.holds).toEqual([[40 / 60, 1]]);
+    expect(drawing.silences).toEqual([]);
+  });
+
+  test("a hold that is over stays a hold", () => {
+    const holds = [[1_060_000, 1_090_000] as const];
+    const drawing = lanes({ ...call([spurtRow(0, 0, 30_000, 59_000), spurtRow(0, 0, 91_000, 100_000)]), holds }, now);
+    expect(drawing.holds).toEqual([[20 / 60, 50 / 60]]);
     expect(drawing.silences).toEqual([]);
   });
 

@@ -12,6 +12,8 @@ export interface LiveCall {
   /** Sorted by start. */
   spurts: SpurtRow[];
   alerts: Alert[];
+  /** Holds that are over, as far as this page has seen them: from and to in epoch ms. */
+  holds: (readonly [from: number, to: number])[];
 }
 
 /** What one message changed, for whoever draws. */
@@ -70,11 +72,13 @@ export class Board {
     const known = this.calls.get(view.id);
     if (known) {
       this.byIndex.delete(known.view.index);
+      if (known.view.state === "hold" && view.state !== "hold")
+        known.holds.push([known.view.state_since_ms, view.state_since_ms]);
       known.view = view;
       this.byIndex.set(view.index, known);
       return false;
     }
-    const call: LiveCall = { view, figures: null, figuresAt: 0, spurts: [], alerts: [] };
+    const call: LiveCall = { view, figures: null, figuresAt: 0, spurts: [], alerts: [], holds: [] };
     this.calls.set(view.id, call);
     this.byIndex.set(view.index, call);
     return true;
@@ -129,6 +133,8 @@ export class Board {
       let old = 0;
       while (old < call.spurts.length && (call.spurts[old]?.[3] ?? 0) < horizon) old++;
       if (old) call.spurts.splice(0, old);
+      const [hold] = call.holds;
+      if (hold && hold[1] < this.nowMs - KEEP_SPURTS_MS) call.holds.shift();
     }
   }
 }

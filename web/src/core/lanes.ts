@@ -7,6 +7,9 @@ const SHOW_SILENCE_MS = 3_000;
 /** Overlap up to here is a backchannel ("mhm"), not talk-over. */
 const SHOW_OVERLAP_MS = 500;
 
+/** An open spurt is told again every second; one that was not for this long is not known to go on. */
+const OPEN_ON_MS = 3_000;
+
 /** From and to as shares of the width, 0 (a minute ago) to 1 (now). */
 export type Stretch = readonly [from: number, to: number];
 
@@ -16,7 +19,7 @@ export interface LaneDrawing {
   others: Stretch[];
   silences: Stretch[];
   overlaps: Stretch[];
-  hold: Stretch | null;
+  holds: Stretch[];
   /** Where the call begins, if inside the minute. */
   start: number;
 }
@@ -36,20 +39,26 @@ export function lanes(call: LiveCall, now: number): LaneDrawing {
     .map(([, party, start, end, open]) => ({
       party,
       from: offset + start,
-      to: open ? Math.max(now, offset + end) : offset + end,
+      to: offset + (open ? Math.max(end, Math.min(now - offset, end + OPEN_ON_MS)) : end),
     }))
     .filter(({ from, to }) => to > begin && from < now);
   const of = (wanted: (party: number) => boolean) =>
     talk.filter(({ party }) => wanted(party)).map(({ from, to }): Stretch => [share(from), share(to)]);
   const answered = call.view.answered_at_ms ?? now;
-  const held = call.view.state === "hold" ? call.view.state_since_ms : null;
+  const holds = [...call.holds];
+  if (call.view.state === "hold") holds.push([call.view.state_since_ms, now]);
+  const held = holds.filter(([, to]) => to > begin).map(([from, to]) => ({ party: -1, from, to }));
   return {
     agent: of((party) => party === 0),
     customer: of((party) => party === 1),
     others: of((party) => party > 1),
-    silences: silences(talk, Math.max(begin, answered), held ?? now).map(([from, to]) => [share(from), share(to)]),
+    // Hold is not silence.
+    silences: silences([...talk, ...held], Math.max(begin, answered), now).map(([from, to]) => [
+      share(from),
+      share(to),
+    ]),
     overlaps: overlaps(talk).map(([from, to]) => [share(from), share(to)]),
-    hold: held === null ? null : [share(held), 1],
+    holds: held.map(({ from, to }) => [share(from), share(to)]),
     start: share(offset),
   };
 }

@@ -48,6 +48,8 @@ const FINAL = new Set([
 const ENDED = new Set(["call_gone", "call_ended", "no_such_call"]);
 /** What a server says that has no session of this name, or has the call on another node. */
 const NO_HOP = new Set(["no_such_session", "not_found", "other_node"]);
+/** Reasons that pass by themselves within seconds, as after a restart of a node. */
+const PASSING = new Set(["bridge_away", "bus_away", "node_silent", "node_stops", "busy", "not_connected"]);
 const FIRST_WAIT_MS = 300;
 /** A restarted process is back within 3 s; whoever waits for it must not sleep through that. */
 const MOST_WAIT_MS = 1_000;
@@ -180,7 +182,13 @@ export class Listening {
 
   private failed(error: unknown, wish: number): void {
     const reason = error instanceof ApiError ? error.id : "no_route";
-    const passing = !(error instanceof ApiError) || error.status === 0 || error.status >= 500;
+    const passing =
+      !(error instanceof ApiError) ||
+      error.status === 0 ||
+      error.status >= 500 ||
+      PASSING.has(reason) ||
+      // A node that comes back learns its calls one by one; that a call is over, the feed says.
+      (this.attempt > 0 && ENDED.has(reason));
     if (passing && !FINAL.has(reason)) this.lost(wish);
     else this.finish(reason);
   }

@@ -35,7 +35,7 @@ function draw(canvas: HTMLCanvasElement, size: Sizes, drawing: LaneDrawing): voi
   const call: Stretch[] = [[drawing.start, 1]];
   bar(call, 0, lane, token("n2"));
   bar(call, lane + gap, lane, token("n2"));
-  if (drawing.hold) hatch(context, drawing.hold, width, height, scale);
+  for (const hold of drawing.holds) hatch(context, hold, width, height, scale);
   bar(drawing.others, 0, Math.ceil(lane / 3), token("others"));
   bar(drawing.agent, 0, lane, token("agent"));
   bar(drawing.customer, lane + gap, lane, token("customer"));
