@@ -11,9 +11,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import numpy as np
+from scipy import signal
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
+
+from livemon.demo.track import Samples
+from sip_bridge.media.g711 import Law, decode
+from tests.listening import ulaw
+from tests.softphone import Softphone
+from tests.stack import RATE
 
 FRAME_S = 0.02
 HEAD = struct.Struct(">BBHI")
@@ -119,3 +127,21 @@ class Desk:
         answer = await self.client.get("/api/audit", params=wanted)
         assert answer.status_code == 200, answer.text
         return list(answer.json()["entries"])
+
+
+def sweep(seconds: float = 1.0) -> Samples:
+    """What the supervisor says: every frequency of the telephone band, each once."""
+    at = np.arange(round(seconds * RATE)) / RATE
+    wave = signal.chirp(at, 400, seconds, 3000) * np.hanning(len(at)) ** 0.25
+    return np.asarray(np.round(wave * 12000), dtype=np.int16)
+
+
+def frames(samples: Samples) -> list[bytes]:
+    """Return mu-law frames of 20 ms."""
+    return [ulaw(samples[at : at + 160]) for at in range(0, len(samples) - 159, 160)]
+
+
+def heard(phone: Softphone) -> Samples:
+    """Return what a phone has heard, linear."""
+    sound = b"".join(decode(one.payload, Law.PCMU) for one in phone.heard if one.payload_type == 0)
+    return np.frombuffer(sound, dtype=np.int16)

@@ -143,7 +143,7 @@ def matched(heard: Samples, wanted: Samples) -> tuple[float, int]:
 
 
 def share_found(heard: Samples, wanted: Samples, at_least: float = 0.8) -> float:
-    """Return the share of the 100 ms pieces of `wanted` found with that correlation: one slip does not hide the rest."""
+    """Return the share of the 100 ms pieces of `wanted` that are found: one slip does not hide the rest."""
     size = RATE // 10
     pieces = [wanted[at : at + size] for at in range(0, len(wanted) - size + 1, size)]
     return sum(matched(heard, piece)[0] >= at_least for piece in pieces) / len(pieces)

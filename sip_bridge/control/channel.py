@@ -20,7 +20,7 @@ BATCH: Final = 64
 class MediaChannel:
     """One end of the SOCK_SEQPACKET pair; must be made inside a running loop.
 
-    The keeper holds the other end as well, so its end means that keeper and media are both gone: `on_lost` is told once.
+    The keeper holds the other end as well, so its end means that keeper and media are both gone; `on_lost` is told.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The call is sacred even without its keeper: a running call goes on and can be hung up, then the ports are free.
 
-The keeper is the parent that owns the sockets. Killed with SIGKILL it takes nothing with it: media relays on and control
-answers. Once no call needs them any more both end, so that a new bridge finds its SIP port and its RTP ports free.
+The keeper is the parent that owns the sockets. Killed with SIGKILL it takes nothing with it: media relays on and
+control answers. Once no call needs them any more both end, so that a new bridge finds its ports free.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ from tests.segments import segment
 pytestmark = pytest.mark.slow
 
 CRASHES = int(os.environ.get("CRASHES", "5"))
-# The opening takes about 30 ms on an idle machine; the kill falls before, into and after it.
-LATEST_S = 0.25
+# The opening takes about 30 ms on an idle machine, the hop comes within 100 ms more: as often into the one as after it.
+LATEST_S = (0.04, 0.25)
 LEAD = Principal("u1", "Lead", "supervisor", ("listen", "view"), True)
 CALL_OF_LEG = {7: "i1", 8: "i1", 17: "i2", 18: "i2"}
 
@@ -135,7 +135,7 @@ async def crash(folder: Path, bus: LocalBus, config: Config) -> dict[str, int]:
                 speaking = group.create_task(speak(bridge))
                 await asyncio.sleep(0.1)
                 running = group.create_task(page.run())
-                await asyncio.sleep(random.uniform(0, LATEST_S))
+                await asyncio.sleep(random.uniform(0, random.choice(LATEST_S)))
                 os.kill(node.pid, signal.SIGKILL)
                 await node.wait()
                 await running
@@ -173,4 +173,4 @@ async def test_kill_9_around_the_start_of_a_session() -> None:
         finally:
             await bus.close()
             await hub.close()
-        print(f"{CRASHES} crashes; packets heard before each: {heard}")
+        assert any(heard), "no crash came late enough"

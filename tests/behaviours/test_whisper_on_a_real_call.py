@@ -17,15 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import pytest_asyncio
-from scipy import signal
 
 from livemon.demo.track import Samples
 from sip_bridge.media.g711 import Law, decode
-from tests.desk import Desk
+from tests.desk import Desk, frames, heard, sweep
 from tests.house import HOST, House, Plan, free_base, house
-from tests.listening import tone, ulaw
+from tests.listening import tone
 from tests.softphone import Call, Softphone
-from livemon.demo.track import RATE
 from tests.stack import dominant_hz, share_found
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -58,22 +56,6 @@ class Side:
     def samples(self) -> Samples:
         """Return what this phone has heard."""
         return heard(self.phone)
-
-
-def heard(phone: Softphone) -> Samples:
-    """Return what a phone has heard, linear."""
-    sound = b"".join(decode(one.payload, Law.PCMU) for one in phone.heard if one.payload_type == 0)
-    return np.frombuffer(sound, dtype=np.int16)
-
-
-def sweep(seconds: float = 1.0) -> Samples:
-    at = np.arange(round(seconds * RATE)) / RATE
-    wave = signal.chirp(at, 400, seconds, 3000) * np.hanning(len(at)) ** 0.25
-    return np.asarray(np.round(wave * 12000), dtype=np.int16)
-
-
-def frames(samples: Samples) -> list[bytes]:
-    return [ulaw(samples[at : at + 160]) for at in range(0, len(samples) - 159, 160)]
 
 
 @asynccontextmanager
@@ -128,11 +110,9 @@ async def test_whisper_is_heard_by_the_agent_alone_and_the_trail_says_so(home: H
             said = {tone(AGENT_HZ, 160 * n) for n in range(50)}
             assert {one.payload for one in far.phone.heard} <= said
         await gone(desk)
-        asked = asyncio.get_running_loop().time()
         async with asyncio.timeout(5):
             while not (stops := await desk.audit(call=view["id"], kind="listen.stop")):
                 await asyncio.sleep(0.05)
-        print(f"audit row of the session's end after {1000 * (asyncio.get_running_loop().time() - asked):.0f} ms")
         trail = [(row["kind"], row["fields"]) for row in reversed(await desk.audit(call=view["id"]))]
         kinds = [kind for kind, _ in trail if kind.startswith("listen.")]
         assert kinds == ["listen.start", "listen.mode", "listen.mode", "listen.stop"]
@@ -164,7 +144,6 @@ async def test_the_customers_hold_leaves_the_agents_ear_open_for_whisper(home: H
             assert (answer["mode"], answer["refused"]) == ("whisper", "")
             await ears.speak(frames(sweep()))
             await asyncio.sleep(0.2)
-            print(f"share found at the agent while the customer holds: {share_found(near.samples, sweep()):.2f}")
             assert share_found(near.samples, sweep()) >= 0.5
             assert share_found(far.samples, sweep()) == 0
             await ears.close()
