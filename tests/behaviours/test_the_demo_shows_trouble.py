@@ -56,7 +56,7 @@ def longest_wait(shown: list[tuple[float, float]], seconds: float) -> float:
     """Return the longest time without the trouble, over calls that follow one another."""
     again = [(start + seconds + BETWEEN_S, end + seconds + BETWEEN_S) for start, end in shown[:1]]
     series = [*shown, *again]
-    return max(later[0] - earlier[1] for earlier, later in zip(series, series[1:], strict=False))
+    return max(later[0] - earlier[1] for earlier, later in pairwise(series))
 
 
 def test_the_first_three_agents_play_the_trouble() -> None:

@@ -16,14 +16,14 @@ import pytest
 from tests.desk import Desk, frames, heard, sweep
 from tests.house import HOST, House, Plan, free_base, house
 from tests.listening import tone
-from tests.peers import HAVE_PEERS, Peers
 from tests.softphone import Call, Softphone
 from tests.stack import share_found
+from tests.telephone_system import Peers
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.interop,
-    pytest.mark.skipif(not HAVE_PEERS, reason="apt install kamailio baresip"),
+    pytest.mark.needs("kamailio", "baresip"),
 ]
 
 BASE = free_base(24000, 25900)

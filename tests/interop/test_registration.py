@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from tests.bridge_process import BridgeProcess
-from tests.peers import HAVE_PEERS, TONE_HZ, Peers
 from tests.softphone import Softphone
+from tests.telephone_system import TONE_HZ, Peers
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.interop,
-    pytest.mark.skipif(not HAVE_PEERS, reason="apt install kamailio baresip"),
+    pytest.mark.needs("kamailio", "baresip"),
 ]
 
 PBX, BRIDGE, METRICS, PHONE, CUSTOMER = 23400, 23401, 23402, 23410, 23420

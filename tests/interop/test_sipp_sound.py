@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import shutil
 import socket
 import struct
 import subprocess
@@ -25,7 +24,7 @@ from tests.bridge_process import BridgeProcess
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.interop,
-    pytest.mark.skipif(not shutil.which("sipp"), reason="apt install sip-tester"),
+    pytest.mark.needs("sipp"),
 ]
 
 SIP, METRICS, UAC, UAS, NEAR, FAR = 26001, 26002, 26010, 26020, 26030, 26034
