@@ -17,11 +17,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from livemon.demo.track import Samples
+from livemon.demo.track import RATE, Samples
 from sip_bridge.media.g711 import Law, decode
 from tests.listening import ulaw
 from tests.softphone import Softphone
-from tests.stack import RATE
 
 FRAME_S = 0.02
 HEAD = struct.Struct(">BBHI")

@@ -8,6 +8,7 @@ included; the other 3 s are for browsers, voices that speak at another pace, and
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
