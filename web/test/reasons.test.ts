@@ -43,6 +43,9 @@ function reasons(): Set<string> {
     const text = read(file);
     for (const pattern of WRITTEN) for (const [, id] of text.matchAll(pattern)) if (id) found.add(id);
   }
+  // The one set of node and web process: names of reasons, and the keys of its table.
+  for (const [, id] of read("livemon/reasons.py").matchAll(/^(?:[A-Z_]+: Final = | {4})"(\w+)"/gm))
+    if (id) found.add(id);
   for (const [file, name] of RETURNS) {
     const body = new RegExp(`def ${name}\\(.*?(?=\\n    def |\\ndef |\\nclass |$)`, "s").exec(read(file))?.[0] ?? "";
     for (const [, id] of body.matchAll(/(?:return|else|reason =) "(\w+)"/g)) if (id) found.add(id);
