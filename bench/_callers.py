@@ -1,4 +1,4 @@
-"""Light SIP phones for benchmarks: a caller and a callee that set up calls through the bridge, and repeat nothing."""
+"""Light SIP phones for benchmarks: a caller and a callee that set up calls through the bridge, each message once."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def remote_of(sdp: Sdp, part: Media) -> Remote | None:
     )  # fmt: skip
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # the phones of a site, and our own address
 def _is_ip(text: str) -> bool:
     try:
         ipaddress.ip_address(text)

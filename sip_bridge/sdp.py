@@ -183,6 +183,14 @@ class Sdp:
     session: Section
     media: list[Media]
 
+    def copy(self) -> Sdp:
+        """Return a description that can be changed without changing this one."""
+        media = [
+            Media(list(one.lines), one.kind, one.port, one.port_count, one.proto, list(one.formats))
+            for one in self.media
+        ]
+        return Sdp(Section(list(self.session.lines)), media)
+
     def address(self, part: Media) -> str | None:
         """Return the connection address that holds for `part`, or None if none is given."""
         value = part.first("c") or self.session.first("c")

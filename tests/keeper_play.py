@@ -22,8 +22,8 @@ import sys
 from sip_bridge.keeper import KeeperPlan, run
 first, ports = int(sys.argv[1]), int(sys.argv[2])
 sip = (("127.0.0.1", first + ports + 50),)
-raise SystemExit(run(KeeperPlan(sip_udp=sip, sip_tcp=sip,
-    rtp_host="127.0.0.1", rtp_first=first, rtp_last=first + ports - 1, control_args=tuple(sys.argv[3:]),
+raise SystemExit(run(KeeperPlan(sip_udp=sip, sip_tcp=sip, rtp_host="127.0.0.1",
+    rtp_first=first, rtp_last=first + ports - 1, control_args=tuple(sys.argv[3:]),
     control_module="tests.fake_control", drain_s=20)))
 """
 

@@ -222,8 +222,8 @@ class Control:
 
     def drain_media(self) -> None:
         """Send the media process what the anchor has for it."""
-        for command in self.anchor.drain():
-            self.out.command(command)
+        if commands := self.anchor.drain():
+            self.out.command(*commands)
         if self.anchor.next_leg > self._leg_block:
             self._reserve_legs()
 

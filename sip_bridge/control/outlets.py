@@ -12,8 +12,8 @@ Message = dict[str, Any]
 class Outlets(Protocol):
     """Where the core's words go; none of these may block."""
 
-    def command(self, message: Message) -> None:
-        """Send a JSON command to the media process."""
+    def command(self, *commands: Message) -> None:
+        """Send JSON commands to the media process, in one message: each message wakes it once."""
 
     def frame(self, frame: bytes) -> None:
         """Send a binary frame to the media process."""

@@ -11,6 +11,7 @@ MAX_LIVE_BYTES: Final = 8 << 20
 """Tap bytes that may wait: 0.4 s of 1000 calls. A node further behind than that is better served by fresh audio."""
 MAX_TEXTS: Final = 20_000
 """Events that may wait: 1000 calls with 20 changes each. A node that is further behind is told anew from the start."""
+_compact: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Outbox:
@@ -38,7 +39,7 @@ class Outbox:
         if len(self._texts) >= self._max_texts:
             self.overrun = True
             return
-        self._texts.append(json.dumps(message, separators=(",", ":")))
+        self._texts.append(_compact(message))
 
     def tap(self, frame: bytes, now_ns: int) -> None:
         """Queue a live tap frame; the oldest ones give way."""

@@ -109,7 +109,7 @@ def head(kind: int, count: int, epoch: int, tick: int, previous: int) -> bytes:
 PACKET_HEAD: Final = _PACKET.size
 """Octets of a packet record before its payload."""
 packet_head: Final = _PACKET.pack
-"""The head of a packet record, for callers who join many: `packet_record`'s arguments, the payload's length last."""
+"""The head of a packet record, for callers who join many: arguments of `packet_record`, the payload's length last."""
 
 
 def packet_record(

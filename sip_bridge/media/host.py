@@ -202,7 +202,8 @@ class Host:
                 break
             now = time.monotonic_ns()
             if data[:1] == b"{":
-                self.relay.command(data, now)
+                for line in data.split(b"\n"):
+                    self.relay.command(line, now)
             else:
                 self.relay.whisper(data, now)
         return min(due, time.monotonic_ns() + self.relay.period())

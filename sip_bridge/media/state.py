@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 HALF: Final = 1024
 """Octets of one half: head and JSON text."""
 SLOT: Final = 2 * HALF
+_compact: Final = json.JSONEncoder(separators=(",", ":")).encode
 _HEAD = struct.Struct("<IIH")  # checksum, generation, length
 
 Record = dict[str, Any]
@@ -49,7 +50,7 @@ class StateFile:
 
     def write(self, slot: int, record: Record | None) -> None:
         """Write a record, or None to empty the slot."""
-        text = json.dumps(record, separators=(",", ":")).encode()
+        text = _compact(record).encode()
         if len(text) > HALF - _HEAD.size:
             self.too_long += 1
             return

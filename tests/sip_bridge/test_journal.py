@@ -121,3 +121,15 @@ def test_a_memory_file() -> None:
         assert json.dumps(journal.values)
     finally:
         os.close(descriptor)
+
+
+def test_a_value_that_is_kept_already_is_not_written_again() -> None:
+    store = MemoryStore()
+    journal = Journal(store)
+    journal.put("call:1", {"a": [1]})
+    size = store.size()
+    journal.put("call:1", {"a": [1]})
+    assert store.size() == size
+    journal.put("call:1", {"a": [2]})
+    assert store.size() > size
+    assert Journal(store).values == {"call:1": {"a": [2]}}

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from sip_bridge.control.channel import MediaChannel
+from sip_bridge.control.channel import COMMANDS, MediaChannel
 from sip_bridge.descriptors import channel_pair
+from sip_bridge.media.host import LARGEST_MESSAGE
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -69,16 +70,18 @@ async def test_the_other_end_gone_is_survived() -> None:
     ours.close()
 
 
-async def test_the_end_of_keeper_and_media_is_told_once_and_costs_no_cpu(pair: Pair) -> None:
+async def test_several_commands_go_in_one_message_that_the_other_end_can_read(pair: Pair) -> None:
     ours, theirs = pair
-    lost: list[int] = []
-    channel = MediaChannel(ours, lambda _: None, lambda: lost.append(1))
-    theirs.close()
-    for _ in range(20):
-        await asyncio.sleep(0)
-        channel.command({"cmd": "stats"})
-    assert lost == [1]
-    loop = asyncio.get_running_loop()
-    # A descriptor that is ready for ever would wake the loop at once each time.
-    assert not loop.remove_reader(ours)
-    assert not loop.remove_writer(ours)
+    theirs.setblocking(False)
+    channel = MediaChannel(ours, lambda _: None)
+    channel.command(*({"n": at} for at in range(COMMANDS + 2)))
+    messages = [theirs.recv(65536), theirs.recv(65536)]
+    with pytest.raises(BlockingIOError):
+        theirs.recv(1)
+    assert [len(message.split(b"\n")) for message in messages] == [COMMANDS, 2]
+    said = [json.loads(line)["n"] for message in messages for line in message.split(b"\n")]
+    assert said == list(range(COMMANDS + 2))
+    codecs = {str(number): "telephone-event" for number in range(128)}
+    channel.command(*({"cmd": "set", "leg": 1 << 31, "codecs": codecs} for _ in range(COMMANDS)))
+    assert len(theirs.recv(1 << 20)) < LARGEST_MESSAGE
+    channel.close()

@@ -64,8 +64,8 @@ class Stage:
         given = Surroundings(lambda: self.now, lambda: self.utc, lambda: f"id{next(count)}")
         self.control = Control(config, TrunkRouter(config.trunks, frozenset()), self, given, Journal(self.store))
 
-    def command(self, message: dict[str, Any]) -> None:
-        self.commands.append(message)
+    def command(self, *commands: dict[str, Any]) -> None:
+        self.commands.extend(commands)
 
     def frame(self, frame: bytes) -> None:
         self.frames.append(frame)

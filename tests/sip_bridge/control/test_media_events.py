@@ -35,8 +35,8 @@ class Words:
         self.taps: list[bytes] = []
         self.hung_up: list[str] = []
 
-    def command(self, message: dict[str, Any]) -> None:
-        self.commands.append(message)
+    def command(self, *commands: dict[str, Any]) -> None:
+        self.commands.extend(commands)
 
     def frame(self, frame: bytes) -> None:
         raise AssertionError("events send no frames")

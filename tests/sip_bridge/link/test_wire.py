@@ -71,3 +71,9 @@ def test_no_bytes_raise(data: bytes, kind: int) -> None:
     wire.decode(data)
     wire.decode(struct.pack("<BB", kind, wire.VERSION) + data)
     wire.frame_ticks(struct.pack("<BB", kind, wire.VERSION) + data)
+
+
+def test_a_head_and_a_payload_are_a_record() -> None:
+    head = wire.packet_head(7, 65535, 0x80, wire.FLAG_DTMF, 160, 1 << 40, 3)
+    assert len(head) == wire.PACKET_HEAD
+    assert head + b"abc" == wire.packet_record(7, 65535, 0x80, wire.FLAG_DTMF, 160, 1 << 40, b"abc")

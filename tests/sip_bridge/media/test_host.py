@@ -196,3 +196,23 @@ def test_the_process_runs_until_it_is_told_to_end(tmp_path: Path) -> None:
     with running(22840, tmp_path, [{"cmd": "stats"}]) as play:
         play.wait(lambda: play.events("ev", "stats"))
         assert play.events("ev", "hello")[0]["legs"] == []
+
+
+def test_one_message_carries_several_commands(stage: Stage) -> None:
+    commands = call(22800, (22880, 22882))
+    stage.control.send(b"\n".join(json.dumps(one).encode() for one in commands))
+    stage.run()
+    assert sorted(stage.host.relay.lines) == [1, 2]
+    assert stage.host.relay.counters["commands_refused"] == 0
+
+
+def test_it_comes_before_other_work_in_a_session_of_its_own_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(os, "setpriority", lambda *arguments: asked.append(arguments[2]))
+    monkeypatch.setattr(host.Path, "write_text", lambda path, text: asked.append((str(path), text)))
+    monkeypatch.setattr(os, "getsid", lambda _: os.getpid() + 1)
+    host.come_first()
+    assert asked == [host.NICENESS]
+    monkeypatch.setattr(os, "getsid", lambda _: os.getpid())
+    host.come_first()
+    assert asked[1:] == [host.NICENESS, ("/proc/self/autogroup", str(host.NICENESS))]
