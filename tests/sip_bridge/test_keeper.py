@@ -104,7 +104,7 @@ def test_a_control_that_crashes_while_draining_is_started_again_to_finish(tmp_pa
 @pytest.mark.slow
 def test_more_ports_than_select_can_name_are_kept(tmp_path: Path) -> None:
     """A thousand RTP ports and more: the keeper's own descriptors then lie above 1023."""
-    with running(22600, tmp_path, [], ports=1100) as play:
+    with running(16000, tmp_path, [], ports=1100) as play:
         play.wait(lambda: len(play.events("ev", "hello")) == 1)
         killed = play.child("media.host")
         os.kill(killed, signal.SIGKILL)
