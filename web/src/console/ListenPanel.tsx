@@ -121,9 +121,11 @@ function Known(props: PanelProps & { id: string; listens: boolean; live_call: Li
             >
               {t("listen.action")}
             </button>
-            <p class="small quiet">
-              {refused("listen") ? told("reason", refused("listen")) : t("listen.selected.text")}
-            </p>
+            <Show when={!(props.listens && props.session.view().state === "ended")}>
+              <p class="small quiet">
+                {refused("listen") ? told("reason", refused("listen")) : t("listen.selected.text")}
+              </p>
+            </Show>
             <Keys />
           </div>
         }
