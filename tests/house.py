@@ -195,7 +195,7 @@ async def house(plan: Plan) -> AsyncIterator[House]:
 
 
 def free_base(first: int, last: int, size: int = 100) -> int:
-    """Return the first port of `size` free ones in a row, UDP and TCP."""
+    """Return the first port of `size` free ones in a row, UDP and TCP; below 32768 no client socket takes them."""
     for base in range(first, last - size + 1, size):
         if all(_free(port) for port in range(base, base + size)):
             return base
@@ -205,6 +205,8 @@ def free_base(first: int, last: int, size: int = 100) -> int:
 def _free(port: int) -> bool:
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
         with socket.socket(socket.AF_INET, kind) as probe:
+            if kind is socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server does
             try:
                 probe.bind((HOST, port))
             except OSError:
