@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 
 WRITER: Final = "web"
 """Name of this process as a writer of the audit trail."""
+IMPORT_END_S: Final = 1.0
+"""Seconds the import that runs has to come to its end: 500 lines take a tenth of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,8 @@ async def _open(web: Web) -> None:
 
 async def _close(web: Web) -> None:
     await web.feed.close()
-    await web.tasks.close()
+    async with web.importer.paused(IMPORT_END_S):
+        await web.tasks.close()
     web.identity.passwords.close()
     await web.store.close()
     web.journal.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
@@ -36,6 +38,7 @@ class Importer:
         self._news = asyncio.Event()
         self._behind: set[str] = set()
         self._anchored: dict[str, Head] = {}
+        self._step = asyncio.Lock()
         self.refused = 0
         """Lines that were not imported because they break a chain: tampering, or a journal that was replaced."""
 
@@ -57,7 +60,8 @@ class Importer:
             for writer in sorted(self._behind):
                 self._behind.discard(writer)
                 try:
-                    await self.catch_up(writer)
+                    async with self._step:
+                        await self.catch_up(writer)
                 except (LivemonError, SQLAlchemyError, OSError) as error:
                     log.warning("journal of %s not imported, trying again: %s", writer, error)
                     asyncio.get_running_loop().call_later(RETRY, self.behind, writer)
@@ -69,6 +73,22 @@ class Importer:
             lines = await self._read(writer, head.seq)
             if not lines or not await self._add(writer, lines):
                 return
+
+    @asynccontextmanager
+    async def paused(self, seconds: float) -> AsyncIterator[None]:
+        """Let the import that runs come to its end, for at most `seconds`, and none begin meanwhile.
+
+        A task that is cancelled while SQLite opens leaves a thread behind that speaks to the event loop later.
+        """
+        try:
+            await asyncio.wait_for(self._step.acquire(), seconds)
+        except TimeoutError:
+            yield  # a node that does not answer
+            return
+        try:
+            yield
+        finally:
+            self._step.release()
 
     async def anchor(self) -> None:
         """Write the heads of all other journals into our own, if any of them moved."""

@@ -33,6 +33,35 @@ async def test_a_node_that_is_away_is_asked_again(made: Site, monkeypatch: pytes
     late.journal.close()
 
 
+async def test_a_pause_waits_for_the_import_that_runs_and_lets_none_begin(made: Site) -> None:
+    importer = made.web.importer
+    for number in range(50):
+        made.node.journal.append("k", {"n": number})
+    made.node.bus.publish("audit.node-0", b"")
+    async with importer.paused(5.0):
+        seq = (await made.web.trail.head("node-0")).seq
+        made.node.journal.append("k", {})
+        importer.behind("node-0")
+        await asyncio.sleep(0.05)
+        assert (await made.web.trail.head("node-0")).seq == seq
+    await head(made, "node-0", 51)
+
+
+async def test_a_pause_does_not_wait_for_a_node_that_hangs(made: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, hang = asyncio.Event(), asyncio.Event()
+
+    async def catch_up(writer: str) -> None:
+        asked.set()
+        await hang.wait()
+
+    monkeypatch.setattr(made.web.importer, "catch_up", catch_up)
+    made.web.importer.behind("node-9")
+    await asked.wait()
+    async with made.web.importer.paused(0.01):
+        assert not hang.is_set()
+    hang.set()
+
+
 async def test_anchors_name_the_heads_of_others_when_they_moved(made: Site) -> None:
     made.node.journal.append("k", {})
     made.web.importer.behind("node-0")
