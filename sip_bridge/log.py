@@ -71,7 +71,7 @@ def _masked(value: Any) -> Any:
 def configure(stream: TextIO, level: int, utc: Callable[[float], str]) -> None:
     """Send every log record to `stream` as JSON lines."""
     # What no line shows need not be found out (Python's logging HOWTO, "Optimization").
-    logging._srcfile = None  # type: ignore[attr-defined]
+    logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter(utc))

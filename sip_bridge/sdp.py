@@ -205,14 +205,6 @@ class Sdp:
         address = self.address(part)
         return not self.direction(part).receives or (address is not None and is_null(address))
 
-    def copy(self) -> Sdp:
-        """Return a description that can be changed without changing this one."""
-        media = [
-            Media(part.lines.copy(), part.kind, part.port, part.port_count, part.proto, part.formats.copy())
-            for part in self.media
-        ]
-        return Sdp(Section(self.session.lines.copy()), media)
-
     def to_bytes(self) -> bytes:
         """Return the body with CRLF line ends (RFC 8866, 5)."""
         rows = [f"{letter}={value}" for letter, value in self.session.lines]

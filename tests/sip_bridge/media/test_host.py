@@ -209,7 +209,7 @@ def test_one_message_carries_several_commands(stage: Stage) -> None:
 def test_it_comes_before_other_work_in_a_session_of_its_own_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     monkeypatch.setattr(os, "setpriority", lambda *arguments: asked.append(arguments[2]))
-    monkeypatch.setattr(host.Path, "write_text", lambda path, text: asked.append((str(path), text)))
+    monkeypatch.setattr(Path, "write_text", lambda path, text: asked.append((str(path), text)))
     monkeypatch.setattr(os, "getsid", lambda _: os.getpid() + 1)
     host.come_first()
     assert asked == [host.NICENESS]
