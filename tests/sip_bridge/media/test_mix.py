@@ -103,3 +103,16 @@ def test_copies_and_late_chunks_are_recognised_and_a_new_beginning_is_not_one() 
     assert mixer.advance(2, 0)
     mixer.silence(2)
     assert mixer.advance(2, 0)
+
+
+def test_of_two_who_speak_the_deeper_ducking_counts() -> None:
+    carrier = encode(array("h", [8000] * 160).tobytes(), Law.PCMU)
+    for first, second in ((-6.0, -20.0), (-20.0, -6.0)):
+        mixer = Mixer()
+        mixer.tune(1, 0.0, first)
+        mixer.tune(2, 0.0, second)
+        for session in (1, 2):
+            mixer.put(session, bytes(320), 0)
+        mixed = mixer.blend(carrier, Law.PCMU, 0)
+        assert mixed is not None
+        assert array("h", decode(mixed, Law.PCMU))[0] == pytest.approx(800, rel=0.05)
