@@ -8,7 +8,7 @@ import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 _COUNT = itertools.count(1)
 T1 = 0.5
@@ -99,7 +99,7 @@ class Softphone:
         self._version = itertools.count(1)
         self.ssrc = 0x1000 + rtp_port
 
-    async def __aenter__(self) -> Softphone:
+    async def __aenter__(self) -> Self:
         self._sip = await _open(self.host, self.sip_port, self._on_sip)
         self._rtp = await _open(self.host, self.rtp_port, self._on_rtp)
         return self
