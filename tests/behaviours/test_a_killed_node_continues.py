@@ -111,15 +111,15 @@ async def test_kill_9_of_the_node(tmp_path: Path, bus: LocalBus, config: Config)
             assert bridge.resumed is not None
             assert 0 < bridge.resumed < bridge.tick
             away_ms = 1000 * back
-            after = await newest(updates, lambda f: f.agent_talk_ms > before.agent_talk_ms + away_ms + 500)
+            await newest(updates, lambda f: f.agent_talk_ms > before.agent_talk_ms + away_ms + 500)
             speaker.over = True
+            # The agent spoke all the time: what is measured in the end is the whole of it, the time away included.
+            spoken = speaker.sent * 20
+            after = await newest(updates, lambda f: f.agent_talk_ms > 0.9 * (spoken - 500))
             snapshot = msgspec.msgpack.decode(await bus.request("node.node-0", "snapshot", b""), type=NodeUpdate)
     node.terminate()
     assert await node.wait() == 0
-    # The agent spoke all the time: what was measured is the whole of it, the time away included.
-    spoken = speaker.sent * 20
-    assert after.agent_talk_ms > 0.9 * (spoken - 1500)
-    assert after.agent_talk_ms <= spoken
+    assert after.agent_talk_ms <= speaker.sent * 20
     (view,) = snapshot.calls
     assert (view.id, view.state) == ("i1", "talking")
     assert back < 3.0 + 2.0  # the goal is 3 s; a loaded machine that runs tests may need longer to load numpy
