@@ -142,8 +142,21 @@ def matched(heard: Samples, wanted: Samples) -> tuple[float, int]:
     return float(score[best]), best
 
 
+def victim(running: Running, name: str) -> int:
+    """Return the process id of a part: node, web, control or media."""
+    direct = {"node": "node-0", "web": "web"}.get(name)
+    if direct is not None:
+        pid = running.supervisor.pid(direct)
+        assert pid is not None, f"{name} does not run"
+        return pid
+    bridge = running.supervisor.pid("bridge")
+    assert bridge is not None, "the bridge does not run"
+    words = {"control": "sip_bridge.control", "media": "sip_bridge.media.host"}[name]
+    return next(child.pid for child in psutil.Process(bridge).children() if words in child.cmdline())
+
+
 def share_found(heard: Samples, wanted: Samples, at_least: float = 0.8) -> float:
-    """Return the share of the 100 ms pieces of `wanted` that are found: one slip does not hide the rest."""
+    """Return the share of the 100 ms pieces of `wanted` found so well: one slip does not hide the rest."""
     size = RATE // 10
     pieces = [wanted[at : at + size] for at in range(0, len(wanted) - size + 1, size)]
     return sum(matched(heard, piece)[0] >= at_least for piece in pieces) / len(pieces)

@@ -52,7 +52,7 @@ class MediaChannel:
         for at in range(0, len(commands), COMMANDS):
             data = "\n".join(map(_compact, commands[at : at + COMMANDS])).encode()
             if self._waiting or not self._sent(data):
-                if not self._waiting:
+                if not self._waiting and not self._closed:
                     self._loop.add_writer(self._end, self._write)
                 self._waiting.append(data)
 

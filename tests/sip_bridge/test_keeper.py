@@ -102,6 +102,32 @@ def test_a_control_that_crashes_while_draining_is_started_again_to_finish(tmp_pa
 
 
 @pytest.mark.slow
+def test_a_signal_to_every_process_at_once_is_an_end_and_no_crash(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with running(22600, tmp_path, []) as play:
+        play.wait(lambda: play.events("pid"))
+        # Control hears of it first and is gone before the keeper has looked.
+        os.kill(play.events("pid")[0]["pid"], signal.SIGTERM)
+        time.sleep(0.2)
+        play.keeper.send_signal(signal.SIGTERM)
+        assert play.keeper.wait(10) == 0
+        assert len(play.events("pid")) == 1
+    assert "died" not in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_control_that_was_ended_alone_is_started_again_and_drains_later(tmp_path: Path) -> None:
+    with running(22700, tmp_path, []) as play:
+        play.wait(lambda: play.events("pid"))
+        os.kill(play.events("pid")[0]["pid"], signal.SIGTERM)
+        play.wait(lambda: len(play.events("pid")) == 2)
+        assert play.keeper.poll() is None
+        play.keeper.send_signal(signal.SIGTERM)
+        assert play.keeper.wait(10) == 0
+
+
+@pytest.mark.slow
 def test_more_ports_than_select_can_name_are_kept(tmp_path: Path) -> None:
     """A thousand RTP ports and more: the keeper's own descriptors then lie above 1023."""
     with running(16000, tmp_path, [], ports=1100) as play:

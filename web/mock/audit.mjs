@@ -15,7 +15,7 @@ const MAKERS = [
     { left_call: "0192f000-0000-7000-8000-000000000001", heard_s: 83.4, whispered_s: 4.2, reason: "" },
   ],
   () => ["listen.stop", { heard_s: 83.4, whispered_s: 4.2, reason: "closed_by_user" }],
-  () => ["listen.denied", { mode: "listen", reason: "out_of_scope" }],
+  () => ["listen.denied", { mode: "listen", reason: "not_in_scope" }],
   () => ["login", { how: "password" }],
   () => ["anchor", { heads: { "node-0": { seq: 10, hash: "46c65f81".repeat(8) } } }],
 ];

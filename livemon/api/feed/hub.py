@@ -19,7 +19,7 @@ from livemon.bus.messages import Mode, NodeHealth, NodeUpdate, Principal, Princi
 from livemon.bus.port import Bus, Message, Subscription
 from livemon.errors import BusError
 from livemon.reasons import NODE_LOST
-from livemon.store.interactions import PastCall
+from livemon.store.records import PastCall
 from sip_bridge.tasks import Tasks
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from livemon.audit.entry import Entry
 from livemon.audit.verify import Report, verify, verify_lines
 from livemon.bus.messages import Directory
 from livemon.errors import Refused
+from livemon.store.records import User
 from livemon.store.trail import Cursor, Filter
-from livemon.store.users import User
 
 PAGE = 100
 """Entries of a page, if nothing else is asked for."""

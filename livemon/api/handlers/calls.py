@@ -89,10 +89,7 @@ async def restart(ask: Ask) -> Reply | Response:
 
 
 async def close(ask: Ask) -> Reply:
-    """End a session; one that has ended by itself is as ended as asked for (RFC 9110, 9.2.2: idempotent).
-
-    A browser that closes its connection says so over DTLS too, and that word is mostly the faster one.
-    """
+    """End a session; one that has ended already is no error: the browser's goodbye and this request race."""
     if ask.path["id"] not in ask.web.feed.sessions:
         return Reply()
     session, node = _own(ask)

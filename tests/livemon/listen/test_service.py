@@ -378,6 +378,38 @@ async def test_a_node_without_a_media_port_offers_the_fallback_only(calls: Calls
     await service.aclose()
 
 
+async def test_a_hop_that_is_overtaken_by_a_sign_out_hears_nothing(desk: Desk) -> None:
+    session = await desk.join()
+    second = FakeCall("call-2", "seg-2", agent_leg=LegMedia(11, "agent"))
+    desk.calls.add(second)
+    desk.audit.gate = asyncio.Event()
+    hopping = asyncio.create_task(desk.service.hop(ListenHop(SUE, session, "call-2")))  # noqa: TID251 - awaited
+    await asyncio.sleep(0.05)
+    desk.service.on_principal(PrincipalChanged("sue", None))
+    desk.audit.gate.set()
+    with pytest.raises(Refused, match="signed_out"):
+        await hopping
+    assert second.bridge.log == []
+
+
+async def test_a_call_that_ends_before_the_browser_connects_closes_the_session(desk: Desk) -> None:
+    await desk.join(connect=False)
+    del desk.calls.live["call-1"]
+    desk.service.on_call("call-1")
+    assert (desk.states.last.state, desk.states.last.refused) == ("closed", "call_ended")
+
+
+async def test_a_whisper_into_a_new_segment_gets_a_new_grant(desk: Desk) -> None:
+    session = await desk.join()
+    await desk.mode(session, "whisper")
+    first = next(entry[1] for entry in desk.bridge.log if entry[0] == "grant")
+    desk.call.segment = "seg-2"
+    desk.service.on_call("call-1")
+    await until(lambda: any(entry[0] == "grant" and entry[1] != first for entry in desk.bridge.log))
+    assert ("revoke", first) in desk.bridge.log
+    assert next(entry[2] for entry in desk.bridge.log if entry[0] == "grant" and entry[1] != first) == "seg-2"
+
+
 async def test_a_session_outlives_the_absence_of_its_bridge(desk: Desk) -> None:
     session = await desk.join()
     await desk.mode(session, "whisper")

@@ -70,6 +70,21 @@ async def test_the_other_end_gone_is_survived() -> None:
     ours.close()
 
 
+async def test_the_end_of_keeper_and_media_is_told_once_and_costs_no_cpu(pair: Pair) -> None:
+    ours, theirs = pair
+    lost: list[int] = []
+    channel = MediaChannel(ours, lambda _: None, lambda: lost.append(1))
+    theirs.close()
+    for _ in range(20):
+        await asyncio.sleep(0)
+        channel.command({"cmd": "stats"})
+    assert lost == [1]
+    loop = asyncio.get_running_loop()
+    # A descriptor that is ready for ever would wake the loop at once each time.
+    assert not loop.remove_reader(ours)
+    assert not loop.remove_writer(ours)
+
+
 async def test_several_commands_go_in_one_message_that_the_other_end_can_read(pair: Pair) -> None:
     ours, theirs = pair
     theirs.setblocking(False)

@@ -153,6 +153,8 @@ function Known(props: PanelProps & { id: string; listens: boolean; live_call: Li
 }
 
 function Status(props: { session: ListenSession; listens: boolean; hears: boolean }) {
+  // The session waits for the bridge of its call; the sound comes back without anybody's doing.
+  const waits = () => (props.session.told()?.refused === "bridge_away" ? "bridge_away" : "");
   const text = () => {
     const { state, transport, reason } = props.session.view();
     if (!props.listens || state === "idle") return "";

@@ -94,9 +94,8 @@ async def test_modes_hops_restarts_and_the_end_go_to_the_node_of_the_session(mad
     assert (again.status_code, again.text) == (200, "v=0 again")
     assert (await client.patch(session, json={"sdp": OFFER})).json()["sdp"] == "v=0 again"
     assert (await client.delete(session)).status_code == 204
-    # Once more asks for nothing that is not so already.
+    # The browser's goodbye may have been faster.
     assert (await client.delete(session)).status_code == 204
-    assert (await client.post(f"{session}/mode", json={"mode": "listen"})).status_code == 404
 
 
 async def test_a_session_belongs_to_its_opener(made: Site) -> None:
@@ -124,22 +123,6 @@ async def test_a_call_on_another_node_needs_a_new_session(made: Site) -> None:
     made.node.publish(calls=(call("c3", node="node-9"),))
     await until(lambda: "c3" in made.web.feed.world.calls)
     assert (await client.post(f"{session}/hop", json={"call": "c3"})).json()["error"]["id"] == "other_node"
-
-
-async def test_a_session_that_its_node_has_ended_is_ended(made: Site) -> None:
-    client = await made.signed_in("sue")
-    session = (await client.post("/api/calls/c1/listen", content=OFFER, headers=SDP)).headers["location"]
-    made.node.refuse = "no_such_session"
-    assert (await client.delete(session)).status_code == 204
-    assert not made.web.feed.sessions
-
-
-async def test_an_end_that_the_node_refuses_is_refused(made: Site) -> None:
-    client = await made.signed_in("sue")
-    session = (await client.post("/api/calls/c1/listen", content=OFFER, headers=SDP)).headers["location"]
-    made.node.refuse = "busy"
-    assert (await client.delete(session)).status_code == 503
-    assert made.web.feed.sessions
 
 
 async def test_a_closed_session_is_forgotten(made: Site) -> None:
