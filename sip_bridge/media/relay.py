@@ -254,6 +254,7 @@ class Relay:
         return ""
 
     def _listen(self, command: commands.Listen) -> None:
+        self.tap.cut()
         for leg in command.legs:
             line = self.lines.get(leg)
             if line is not None:

@@ -81,6 +81,12 @@ class Tap:
             self._frames = []
         return frames
 
+    def cut(self) -> None:
+        """Frame what was collected: the packets of a leg that changes its batch must not overtake each other."""
+        for batch in (self.fast, self.slow):
+            if batch.pieces:
+                self._cut(batch)
+
     def _cut(self, batch: Batch) -> None:
         pieces = batch.pieces
         self._frames.append(b"".join((self._head(wire.PACKETS, len(pieces) // 2), *pieces)))

@@ -39,6 +39,17 @@ def test_a_listened_leg_is_flushed_after_2_ms() -> None:
     assert play.frames(NOW + SLOW_NS) == []
 
 
+def test_a_leg_that_is_listened_to_from_now_on_does_not_overtake_itself() -> None:
+    play = Play()
+    play.packet(payload=b"first")
+    play.tap.cut()
+    play.leg.listened = True
+    play.packet(payload=b"second", now=NOW + 1)
+    play.tap.cut()
+    play.tap.cut()
+    assert [frame.packets[0].payload for frame in play.frames(NOW + 1)] == [b"first", b"second"]
+
+
 def test_a_digit_is_zeroed_and_flagged() -> None:
     play = Play()
     play.packet(Kind.DTMF, b"\x05\x8a\x00\xa0")
