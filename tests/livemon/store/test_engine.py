@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, event, inspect, text
 
 from livemon.errors import ConfigError
-from livemon.store.engine import Store, newest_revision
+from livemon.store.engine import CONNECTIONS, Store, newest_revision
 from livemon.store.tables import metadata
 
 
@@ -90,4 +90,23 @@ async def test_the_first_migration_can_be_undone(tmp_path: Path) -> None:
 
     async with store.engine.connect() as connection:
         assert await connection.run_sync(down) == ["alembic_version"]
+    await store.close()
+
+
+async def test_sqlite_connections_are_used_again(tmp_path: Path) -> None:
+    """Who guesses cookies costs a query each, not a thread and a file each."""
+    store = Store(f"sqlite:///{tmp_path / 'again.db'}")
+    opened: list[object] = []
+    event.listen(store.engine.sync_engine, "connect", lambda connection, _: opened.append(connection))
+
+    async def ask() -> None:
+        async with store.read() as connection:
+            await connection.execute(text("select 1"))
+
+    for _ in range(10):
+        await ask()
+    assert len(opened) == 1
+    # More at once than there are connections: everybody waits a turn, nobody is turned away.
+    await asyncio.gather(*(ask() for _ in range(4 * CONNECTIONS)))
+    assert len(opened) <= CONNECTIONS
     await store.close()
