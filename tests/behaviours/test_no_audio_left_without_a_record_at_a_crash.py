@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Origin, Subprotocol
 
 from livemon import config as configuration
@@ -83,7 +83,8 @@ class Page:
         self.session = ""
 
     async def run(self) -> None:
-        with suppress(LivemonError, ConnectionClosed, OSError, EOFError):
+        # A node may die at any byte of the handshake, too.
+        with suppress(LivemonError, ConnectionClosed, InvalidHandshake, OSError, EOFError):
             opened = msgspec.msgpack.decode(
                 await self._ask("listen.open", ListenOpen(LEAD, "i1", "", "198.51.100.7")), type=ListenOpened
             )
