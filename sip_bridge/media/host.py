@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from sip_bridge.descriptors import deafen, receive_sockets, undeafen
+from sip_bridge.descriptors import deafen, drain, receive_sockets, undeafen
 from sip_bridge.errors import ConfigError
 
 from .outbound import Send
@@ -114,7 +114,7 @@ class PortSockets:
             return None
         for sock in pair:
             if not self.restoring:
-                deafen(sock)
+                drain(sock)  # it was deaf since the keeper opened it or the last call left it; to be sure
             undeafen(sock)
             self._poller.register(sock.fileno(), 1)
             self.legs[sock.fileno()] = (sock.recvfrom_into, leg, sock is pair[0])
