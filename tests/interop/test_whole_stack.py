@@ -203,7 +203,7 @@ async def test_without_udp_the_page_falls_back(house: tuple[Running, Browser], t
         await until_heard(page, *own_hz("201"), seconds=20)
         # Four seconds of waiting for WebRTC, and what a loaded machine needs.
         assert time.monotonic() - began < 10
-        await page.get_by_text("WebSocket fallback").wait_for(timeout=5000)
+        await page.get_by_text("By WebSocket, more delay").wait_for(timeout=5000)
         async with httpx.AsyncClient(base_url=running.stage.url) as client:
             await client.get(running.links["supervisor 6"])
             sessions = (await client.get("/api/sessions")).json()["sessions"]
