@@ -29,10 +29,14 @@ def pin(pid: int, core: int) -> None:
 
 
 def come_first(pid: int) -> None:
-    """Let a session leader run before other work where we may: the media process does the same for itself."""
+    """Let a process run before other work where we may: the media process does the same for itself."""
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, pid, -15)
-        Path(f"/proc/{pid}/autogroup").write_text("-15")
+        os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
+
+
+def scheduling(pid: int) -> str:
+    """Return the name of a process's scheduling class."""
+    return "round robin" if os.sched_getscheduler(pid) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR else "other"
 
 
 def bridge_parts(keeper: int) -> dict[str, int]:

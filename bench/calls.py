@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench._callers import Callers
-from bench._cpu import bridge_parts, come_first, cpu_ms, pin
+from bench._cpu import bridge_parts, come_first, cpu_ms, pin, scheduling
 from bench.figure import Figure
 from livemon import config as configuration
 from livemon.bus.hub import Hub
@@ -68,7 +68,6 @@ class Site:
             [self.generator, str(PHONES), self.speech, str(WARM_S), str(seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,
             text=True,
         ) as process:
             pin(process.pid, OTHER_CORE)
@@ -82,6 +81,7 @@ class Site:
             used = {name: cpu_ms(pid) - before[name] for name, pid in self.pids.items()}
             got: dict[str, Any] = json.loads(process.stdout.readline())
         got["cpu"] = {name: value / seconds / calls for name, value in used.items()}
+        got["class"] = scheduling(self.pids["media"])
         got["core"] = sum(used[name] for name in ("media", "control", "keeper")) / seconds / 1000
         return got
 
@@ -129,7 +129,9 @@ async def _largest(site: Site, steps: Sequence[int]) -> list[Figure]:
 def _figures(calls: int, got: dict[str, Any]) -> list[Figure]:
     cpu: dict[str, float] = got["cpu"]
     parts = ", ".join(f"{name} {value:.3f}" for name, value in cpu.items())
-    where = f"{calls} calls, {got['sent']} packets, PCMU 20 ms, speech; ms per call-second: {parts}"
+    where = (
+        f"{calls} calls, {got['sent']} packets, PCMU 20 ms, media's class {got['class']}; ms per call-second: {parts}"
+    )
     asterisk = "Asterisk 22.10 bridge + TALK_DETECT"
     return [
         Figure("cpu_per_call_second", round(sum(cpu.values()), 3), "ms", "<= 2.5", where, asterisk, "3.9-4.1 ms"),

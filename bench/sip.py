@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
+import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -28,6 +29,8 @@ TALK_MS = 1000
 # Non-INVITE server transactions and the ports of a call rest for 32 s (RFC 3261, timer J) before the tables are empty.
 RESTED_S = 40.0
 BRIDGE_CORE, SIPP_CORE = 1, 0
+# Longer than timers B and H, after which a call without an answer has failed for both ends.
+PATIENCE_S = 36.0
 ROW = re.compile(r"(?:INVITE|ACK|BYE) -+>\s+(?:B-RTD\d\s+|E-RTD\d\s+)?\d+\s+(\d+)\s+(\d+)")
 
 
@@ -149,9 +152,9 @@ async def _calls(rate: int, count: int, *more: str) -> Outcome:
         await asyncio.sleep(0.5)
         uac = _sipp(
             "-sn", "uac", f"{HOST}:{SIP}", "-p", str(UAC), "-m", str(count), "-r", str(rate), "-d", str(TALK_MS), "-nd",
-            "-timeout", str(count // rate + 40), *more,
+            *more,
         )  # fmt: skip
-        out, _ = await asyncio.to_thread(uac.communicate)
+        out = await asyncio.to_thread(_output, uac, count / rate + PATIENCE_S)
     finally:
         uas.kill()
         await asyncio.to_thread(uas.communicate)
@@ -161,6 +164,17 @@ async def _calls(rate: int, count: int, *more: str) -> Outcome:
     )
     last = text.rpartition("Scenario Screen")[2]
     return Outcome(good, failed, sum(int(row[0]) for row in ROW.findall(last)))
+
+
+def _output(process: subprocess.Popen[bytes], seconds: float) -> bytes:
+    """Return what SIPp says at its end; a call that never ends for it is given up and counts as failed."""
+    for patience in (seconds, 2.0):
+        try:
+            return process.communicate(timeout=patience)[0]
+        except subprocess.TimeoutExpired:
+            # The first asks it to end after its calls, the second at once.
+            process.send_signal(signal.SIGUSR1)
+    return process.communicate(timeout=10)[0]
 
 
 def _sipp(*arguments: str) -> subprocess.Popen[bytes]:

@@ -177,7 +177,7 @@ class Keeper:
         with ours, theirs:
             numbers = {"control": self._media_end.fileno(), "state": self._state, "sockets": theirs.fileno()}
             arguments = [text for name, number in numbers.items() for text in (f"--{name}-fd", str(number))]
-            process = _spawn(self._plan.media_module, arguments, tuple(numbers.values()), alone=True)
+            process = _spawn(self._plan.media_module, arguments, tuple(numbers.values()))
             send_sockets(ours, self._rtp)
         return process
 
@@ -203,9 +203,7 @@ def run(plan: KeeperPlan) -> int:
     return Keeper(plan).run()
 
 
-def _spawn(
-    module: str, arguments: list[str], descriptors: tuple[int, ...], *, alone: bool = False
-) -> subprocess.Popen[bytes]:
+def _spawn(module: str, arguments: list[str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
     # The package may be run from a checkout: the children must find the same one.
     root = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
@@ -215,10 +213,7 @@ def _spawn(
         [sys.executable, "-m", module, *arguments],
         pass_fds=descriptors,
         env=environment,
-        # Ctrl-C in a terminal reaches the keeper alone, which knows the order of ending. A session of its own lets a
-        # child come before the work of all others (see `come_first` of the media process).
-        start_new_session=alone,
-        process_group=None if alone else 0,
+        process_group=0,  # Ctrl-C in a terminal reaches the keeper alone, which knows the order of ending
     )
 
 

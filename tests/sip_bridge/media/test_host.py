@@ -206,13 +206,16 @@ def test_one_message_carries_several_commands(stage: Stage) -> None:
     assert stage.host.relay.counters["commands_refused"] == 0
 
 
-def test_it_comes_before_other_work_in_a_session_of_its_own_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_asks_for_real_time_and_lives_without(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     monkeypatch.setattr(os, "setpriority", lambda *arguments: asked.append(arguments[2]))
-    monkeypatch.setattr(Path, "write_text", lambda path, text: asked.append((str(path), text)))
-    monkeypatch.setattr(os, "getsid", lambda _: os.getpid() + 1)
+    monkeypatch.setattr(os, "sched_setscheduler", lambda *arguments: asked.append(arguments[1]))
     host.come_first()
-    assert asked == [host.NICENESS]
-    monkeypatch.setattr(os, "getsid", lambda _: os.getpid())
+    assert asked == [host.NICENESS, os.SCHED_RR | os.SCHED_RESET_ON_FORK]
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", forbidden)
+    monkeypatch.setattr(os, "sched_setscheduler", forbidden)
     host.come_first()
-    assert asked[1:] == [host.NICENESS, ("/proc/self/autogroup", str(host.NICENESS))]
