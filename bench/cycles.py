@@ -20,6 +20,8 @@ from tests.stack import AGENT_HZ, Running, stack
 # What grows once (imports, caches, the allocator's pools) has grown after ten.
 WARM: Final = 10
 CYCLES: Final = 50
+# About an hour: a leak of one descriptor in a hundred sessions shows.
+SOAK_CYCLES: Final = 3000
 
 
 class Held(NamedTuple):
@@ -30,13 +32,18 @@ class Held(NamedTuple):
     rss_mb: float
 
 
-def run() -> Iterator[Figure]:
+def run(cycles: int = CYCLES) -> Iterator[Figure]:
     """Listen and stop, again and again."""
     folder = Path(tempfile.mkdtemp(prefix="lm"))
     try:
-        yield from asyncio.run(_measure(folder))
+        yield from asyncio.run(_measure(folder, cycles))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def soak() -> Iterator[Figure]:
+    """The same for about an hour."""
+    return run(SOAK_CYCLES)
 
 
 def held(running: Running, name: str) -> Held:
@@ -69,18 +76,18 @@ async def _quiet(running: Running) -> int:
     return left
 
 
-async def _measure(folder: Path) -> list[Figure]:
+async def _measure(folder: Path, cycles: int) -> list[Figure]:
     async with stack(folder) as running, chromium() as browser:
         await running.calls_up(1)
         page = await probed(browser, running.links["/"])
         await _cycle(running, page, WARM)
         await asyncio.sleep(2)
         before = {name: held(running, name) for name in ("node-0", "web")}
-        await _cycle(running, page, CYCLES)
+        await _cycle(running, page, cycles)
         left = await _quiet(running)
         await asyncio.sleep(2)
         after = {name: held(running, name) for name in ("node-0", "web")}
-    where = f"{CYCLES} times listen, sound, stop in Chromium, after {WARM} to warm up"
+    where = f"{cycles} times listen, sound, stop in Chromium, after {WARM} to warm up"
     figures = [Figure("cycles_sessions_left", left, "sessions", "0", where)]
     for name, then in before.items():
         now, part = after[name], name.split("-")[0]
