@@ -28,7 +28,8 @@ def test_rtcp_elsewhere_and_names_that_are_no_address() -> None:
     named = described("a=rtcp:4444 IN IP4 rtcp.example.com")
     assert named is not None
     assert named.rtcp_host == "198.51.100.1"
-    assert described(c="media.example.com") is None
+    assert described(c="a-name-of-this-test-alone.example.com") is None
+    assert described(c="203.0.113.77") is not None
 
 
 def test_the_last_port_has_no_rtcp_after_it() -> None:

@@ -7,6 +7,7 @@ from aiortc import sdp as aiortc_sdp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from livemon.errors import Refused
 from livemon.listen import offer as sdp
 
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
@@ -82,6 +83,13 @@ def test_a_microphone_alone_is_received() -> None:
 def test_an_ipv6_address_is_written_as_such() -> None:
     local = sdp.Local("uf", "pw", "AA", ["2001:db8::1"], 5000, "c", [1])
     assert "c=IN IP6 2001:db8::1" in sdp.answer(parsed(HEAD + line("0")), local)
+
+
+def test_what_cannot_be_answered_is_refused_with_its_reason() -> None:
+    assert sdp.understood(OFFER).ufrag == "abcd"
+    with pytest.raises(Refused, match="no_audio") as refused:
+        sdp.understood("v=0\n")
+    assert (refused.value.id, refused.value.status) == ("bad_sdp", 422)
 
 
 @pytest.mark.parametrize(

@@ -239,6 +239,16 @@ def test_a_send_that_fails_is_counted_and_ends_nothing() -> None:
     assert len(play.feed(CUSTOMER, play.customer.packet())) == 1
 
 
+def test_a_generated_packet_that_cannot_be_sent_is_counted_and_ends_nothing() -> None:
+    play = Play()
+    assert speak(play, 5)
+    play.wire.broken = True
+    speak(play, 5)
+    assert play.relay.lines[AGENT].out.failed > 0
+    play.wire.broken = False
+    assert speak(play, 5)
+
+
 def test_a_frozen_stream_goes_on_with_its_numbers() -> None:
     play = Play()
     carry(play, 5)
