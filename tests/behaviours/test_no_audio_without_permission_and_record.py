@@ -8,19 +8,20 @@ allowed, the record is on the disk before the first packet leaves. A right that 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from livemon.audit.entry import Entry, parse
+from livemon.audit.journal import Journal
 from livemon.bus.messages import ListenHop, ListenMode, ListenOpen, Principal, PrincipalChanged
 from livemon.errors import Refused
-from livemon.listen.journal import JournalAudit
 from livemon.listen.live import LiveSession
-from livemon.listen.ports import AuditValue, LegMedia
+from livemon.listen.ports import LegMedia
 from livemon.listen.service import ListenService
+from livemon.node.audit import NodeAudit
 from sip_bridge.link.wire import TapPacket
 from tests.listening import Calls, FakeCall, MemoryAudit, States, Wire, principal
 
@@ -48,22 +49,18 @@ class Ear:
         self.connected = False
 
 
-class FileJournal:
-    """A journal on a real disk; remembers how many packets had left when each entry was on it."""
+class FileJournal(Journal):
+    """The node's journal on a real disk; remembers how many packets had left when each entry was on it."""
 
     def __init__(self, path: Path, ear: Ear) -> None:
-        self._file = path.open("ab")
+        super().__init__(path, "node-0")
         self._ear = ear
         self.heard_before: list[tuple[str, int]] = []
 
-    def append(self, kind: str, fields: Mapping[str, AuditValue]) -> None:
-        self._file.write(kind.encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+    def append(self, kind: str, fields: Mapping[str, Any]) -> Entry:
+        entry = super().append(kind, fields)
         self.heard_before.append((kind, len(self._ear.got)))
-
-    def close(self) -> None:
-        self._file.close()
+        return entry
 
 
 @pytest.fixture
@@ -133,18 +130,19 @@ async def test_a_hop_asks_again(service: ListenService, who: Principal, reason: 
 async def test_the_record_is_on_the_disk_before_the_first_packet(calls: Calls, tmp_path: Path) -> None:
     ear = Ear()
     journal = FileJournal(tmp_path / "journal", ear)
-    audit = JournalAudit(journal)
+    audit = NodeAudit(journal, lambda entries: None)
     service = ListenService(calls, audit, States(), None, fallback_url="ws://x/")
     live = await opened(service, principal(), ear)
     speak(service, 1, 2)
     await service.hop(ListenHop(principal(), live.id, "call-2"))
     speak(service, 11)
     assert journal.heard_before == [("listen.start", 0), ("listen.hop", 2)]
-    assert (tmp_path / "journal").read_bytes() == b"listen.start\nlisten.hop\n"
+    entries = [parse(line) for line in (tmp_path / "journal").read_bytes().splitlines()]
+    assert [entry.kind for entry in entries if isinstance(entry, Entry)] == ["listen.start", "listen.hop"]
+    assert len(entries) == 2
     assert len(ear.got) == 3
     await service.aclose()
-    audit.close()
-    journal.close()
+    await audit.close()
 
 
 async def test_an_unwritable_journal_means_silence(calls: Calls) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,28 @@ async def test_whatever_goes_wrong_is_a_refusal_and_a_lost_fact_is_counted(error
     audit.note("call.origin", {})
     await audit.close()
     assert audit.lost_notes == 1
+
+
+class Hanging(Journal):
+    """A journal on a disk that answers only when it is let go."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "node-0")
+        self.open = threading.Event()
+
+    def append(self, kind: str, fields: Mapping[str, Any]) -> Entry:
+        self.open.wait()
+        return super().append(kind, fields)
+
+
+async def test_a_disk_that_hangs_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WRITE_S", 0.02)
+    journal = Hanging(tmp_path / "j")
+    audit = NodeAudit(journal, lambda entries: None)
+    with pytest.raises(Refused, match="audit_unavailable"):
+        await audit.record(AuditEvent("k", {}))
+    journal.open.set()
+    await audit.close()
 
 
 async def test_facts_that_wait_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
