@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from livemon.bus.messages import CallState, Mode, PartyName, SessionState
+from livemon.calls.access import Scoped
 from sip_bridge.link.wire import WhisperChunk
 
 AuditValue = str | int | float | None
@@ -48,7 +49,7 @@ class LegMedia:
     codecs: Mapping[int, str] = field(default_factory=dict)
 
 
-class LiveCall(Protocol):
+class LiveCall(Scoped, Protocol):
     """One live interaction as it is now; the listening service looks it up again after `ListenService.on_call`."""
 
     @property
@@ -70,18 +71,6 @@ class LiveCall(Protocol):
     @property
     def state(self) -> CallState:
         """The state of the call."""
-
-    @property
-    def agent_id(self) -> str:
-        """The agent's id, or "unassigned"."""
-
-    @property
-    def team(self) -> str:
-        """The agent's team, or ""."""
-
-    @property
-    def queue(self) -> str:
-        """The queue, or ""."""
 
     @property
     def agent_leg(self) -> LegMedia | None:
